@@ -9,7 +9,7 @@ __all__ = ['SPLITS', 'JITTER', 'place', 'read_text', 'records', 'column_at', 'sp
            'check_table', 'load_table', 'shorten', 'NotesDataset', 'index_of', 'sentence_marks', 'Batch', 'collate',
            'nearly_sorted', 'pack', 'LengthBuckets', 'padding_share']
 
-# %% ../nbs/04_dataset.ipynb #bdbca801
+# %% ../nbs/04_dataset.ipynb #cf7e4ffb
 import csv, io, warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 from .corpus import fingerprint
 from .embedding import PAD, SEP, EmbeddingSpace
 
-# %% ../nbs/04_dataset.ipynb #f67389d9
+# %% ../nbs/04_dataset.ipynb #7c7e8b18
 def place(
     before: str, # the text of a CSV up to the place
 ) -> str:        # such as "row 3, column 'note'"
@@ -52,7 +52,7 @@ def read_text(
     if "\0" in text: raise ValueError(f"{path}: {place(text[:text.index(chr(0))])}: a NUL byte, which no text has: save it as CSV in UTF-8")
     return text
 
-# %% ../nbs/04_dataset.ipynb #3f1b03c2
+# %% ../nbs/04_dataset.ipynb #b6df00a0
 def records(
     path: str | Path, # only for messages
     text: str,        # of a CSV
@@ -83,7 +83,7 @@ def column_at(
     commas = "separate the columns by commas, or " if len(header) == 1 else ""
     raise ValueError(f"{path}: row 1: no column {name!r} among {there}: {commas}name the right one with {flag}")
 
-# %% ../nbs/04_dataset.ipynb #a92c4e5c
+# %% ../nbs/04_dataset.ipynb #35c4b2b6
 SPLITS = ("train", "valid", "test")
 
 def split_by_hash(
@@ -101,7 +101,7 @@ def split_by_hash(
     side = {h: "test" if i < test else "valid" if i < border else "train" for i, h in enumerate(order)}
     return [side[h] for h in hashes]
 
-# %% ../nbs/04_dataset.ipynb #5889f6fb
+# %% ../nbs/04_dataset.ipynb #8fd4d7ba
 def find_columns(
     path: str | Path,           # only for messages
     header: list[str],
@@ -137,7 +137,7 @@ def check_table(
         if "split" in table and name not in set(table.split): raise ValueError(f"{path}: no row's split is {name!r}: mark some, or delete the column to have notes split by their text")
     return table
 
-# %% ../nbs/04_dataset.ipynb #38b6401f
+# %% ../nbs/04_dataset.ipynb #8db1391f
 def load_table(
     path: str | Path,                         # a CSV in UTF-8 with a header
     diagnosis_column: str = "diagnosis",      # its column with the diagnosis
@@ -158,7 +158,7 @@ def load_table(
     table = check_table(path, pd.DataFrame(found, columns=list(at), dtype=str)).drop_duplicates(["diagnosis", "note"], ignore_index=True)
     return table if "split" in at else table.assign(split=split_by_hash(table.note, valid_share, test_share))
 
-# %% ../nbs/04_dataset.ipynb #7ed00c66
+# %% ../nbs/04_dataset.ipynb #194f2982
 def shorten(
     ids: list[int],     # local ids, the last one [SEP]
     most: int,          # tokens, [SEP] included; at least 2
@@ -171,7 +171,7 @@ def shorten(
         if ids[i] in ends and not (i and ids[i - 1] in digits and ids[i + 1] in digits): return ids[: i + 1] + [SEP]
     return ids[: most - 1] + [SEP]
 
-# %% ../nbs/04_dataset.ipynb #ddefdfeb
+# %% ../nbs/04_dataset.ipynb #cf429741
 class NotesDataset(torch.utils.data.Dataset):
     "Notes as local token ids that end in [SEP], with their diagnoses."
     def __init__(self,
@@ -219,7 +219,7 @@ def sentence_marks(
     pieces = list(enumerate(space.pieces(range(len(space)))))
     return {i for i, p in pieces if p in (".", "!", "?")}, {i for i, p in pieces if p.removeprefix("##").isdigit()}
 
-# %% ../nbs/04_dataset.ipynb #134751a2
+# %% ../nbs/04_dataset.ipynb #019c4c72
 class Batch(NamedTuple):
     "Notes side by side."
     ids: Tensor       # (batch, tokens) int64 local ids, [PAD] behind the end
@@ -236,8 +236,8 @@ def collate(
     ids = pad_sequence([dataset.ids[i] for i in indices.tolist()], batch_first=True, padding_value=PAD)
     return Batch(ids.long(), dataset.lengths[indices], dataset.diagnosis[indices])
 
-# %% ../nbs/04_dataset.ipynb #385c510a
-JITTER = 2.0 # batches that a note may move among its neighbours by length
+# %% ../nbs/04_dataset.ipynb #ab651162
+JITTER = 1.0 # batches that a note may move among its neighbours by length
 
 def nearly_sorted(
     lengths: np.ndarray,      # (notes,) tokens, at least 1
@@ -266,7 +266,7 @@ def pack(
         batches[-1].append(i)
     return batches
 
-# %% ../nbs/04_dataset.ipynb #8286ee37
+# %% ../nbs/04_dataset.ipynb #bd868e0e
 class LengthBuckets:
     "Batches of notes of similar length, new ones each epoch; an epoch is a function of the seed and its number alone."
     def __init__(self,
@@ -274,9 +274,9 @@ class LengthBuckets:
         tokens: int = 1500,   # of a batch at most, padding included; a longer note goes alone
         seed: int = 0,        # from 0
     ):
-        if not len(lengths) or min(lengths) < 1: raise ValueError("batches need at least one note, and notes at least one token")
-        if tokens < 1 or seed < 0: raise ValueError(f"tokens = {tokens}, seed = {seed}: a batch needs at least 1 token, and seeds count from 0")
         self.lengths, self.tokens, self.seed = torch.as_tensor(lengths), tokens, seed
+        if not len(self.lengths) or self.lengths.min() < 1: raise ValueError("batches need at least one note, and notes at least one token")
+        if tokens < 1 or seed < 0: raise ValueError(f"tokens = {tokens}, seed = {seed}: a batch needs at least 1 token, and seeds count from 0")
         self._starts, self._known = [0], (-1, []) # the first step of each epoch met so far; (epoch, its batches)
 
     def epoch(self,

@@ -10,7 +10,7 @@ __all__ = ['AS_IS', 'CAPITAL', 'UPPER', 'EDGE', 'REACH', 'GAP_NAME', 'GAP_ORDERS
            'relabel', 'kind', 'quotes_told', 'neighbours', 'corrections', 'Backoff', 'all_read', 'gap_column',
            'with_default', 'learn_places', 'Restorer', 'cut']
 
-# %% ../nbs/06_rounding.ipynb #6fa64fab
+# %% ../nbs/06_rounding.ipynb #7034b2fd
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import accumulate, chain, pairwise
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from .embedding import PAD, SEP, EmbeddingSpace
 
-# %% ../nbs/06_rounding.ipynb #ff874609
+# %% ../nbs/06_rounding.ipynb #a2213815
 def nearest_neighbour(
     x_start: Tensor,                 # (…, d) the estimate of the clean points
     table: Tensor,                   # (vocabulary, d)
@@ -38,7 +38,7 @@ def nearest_neighbour(
     ids = closeness.argmax(-1)
     return ids, closeness.softmax(-1).gather(-1, ids[..., None])[..., 0]
 
-# %% ../nbs/06_rounding.ipynb #a72fc3b2
+# %% ../nbs/06_rounding.ipynb #fed833ad
 def most_probable(
     logits: Tensor, # (…, vocabulary)
 ) -> tuple[Tensor, Tensor]: # ids (…) and confidence (…) in [0, 1]
@@ -46,7 +46,7 @@ def most_probable(
     confidence, ids = logits.float().softmax(-1).max(-1)
     return ids, confidence
 
-# %% ../nbs/06_rounding.ipynb #af2a9634
+# %% ../nbs/06_rounding.ipynb #2bbafcb1
 def words_of(
     pieces: Sequence[str],          # word pieces; “##s” continues a word
 ) -> tuple[list[str], list[int]]:   # the words, and where the pieces of each begin
@@ -55,7 +55,7 @@ def words_of(
     bare = [p[2:] if p.startswith("##") else p for p in pieces]
     return ["".join(bare[a:b]) for a, b in pairwise(first + [len(pieces)])], first
 
-# %% ../nbs/06_rounding.ipynb #022202ec
+# %% ../nbs/06_rounding.ipynb #68125c98
 def read(
     text: str,
     pieces: Sequence[str],
@@ -66,7 +66,7 @@ def read(
     begin, end = [offsets[i][0] for i in first], [offsets[i - 1][1] for i in first[1:] + [len(pieces)]] if first else []
     return words, [text[e:b] for e, b in zip([0] + end, begin)], [text[b:e] for b, e in zip(begin, end)]
 
-# %% ../nbs/06_rounding.ipynb #b0b055f9
+# %% ../nbs/06_rounding.ipynb #a46b45fe
 AS_IS, CAPITAL, UPPER = "as is", "first capital", "all capitals" # with spaces, which no word has
 
 def shape(
@@ -94,7 +94,7 @@ def form(
     plain = [f for f in (AS_IS, CAPITAL, UPPER) if formed(word, f) == surface]
     return plain[0] if plain else shape(surface) if re.search(r"\d", word) else surface
 
-# %% ../nbs/06_rounding.ipynb #ec8050eb
+# %% ../nbs/06_rounding.ipynb #b49f0fd3
 EDGE = "[SEP]" # stands before and after a note
 REACH = 3      # words back that a context may see; forward, one less
 
@@ -124,7 +124,7 @@ def kind(
     "`0` for a number, `a` for a word that begins with a letter or digit or is not known; a mark is its own kind."
     return "0" if word.isdecimal() else "a" if word[:1].isalnum() or word.startswith("[UNK]") else word
 
-# %% ../nbs/06_rounding.ipynb #29c850b1
+# %% ../nbs/06_rounding.ipynb #57545309
 def quotes_told(
     words: list[str], # of one note
 ) -> list[str]:
@@ -144,7 +144,7 @@ def neighbours(
     w, k = relabel(around, shape), relabel(around, kind)
     return {f"{n}{o}": Column(c.codes[at + o], c.names) for n, c in (("w", w), ("k", k)) for o in range(-REACH, REACH)}
 
-# %% ../nbs/06_rounding.ipynb #edd77a6b
+# %% ../nbs/06_rounding.ipynb #6c3cccae
 def corrections(
     columns: list[Column], # the context
     target: np.ndarray,    # (places,) codes of the right answers
@@ -167,7 +167,7 @@ def corrections(
     guess[at] = np.where(kept[group], answer[group], guess[at])
     return [(int(at[first[g]]), int(answer[g])) for g in np.flatnonzero(kept)]
 
-# %% ../nbs/06_rounding.ipynb #d291fc56
+# %% ../nbs/06_rounding.ipynb #ea99ee0a
 class Backoff:
     "Answers by rules over contexts: the most precise rule that applies decides."
     def __init__(self,
@@ -205,7 +205,7 @@ class Backoff:
         "Fit for JSON; `Backoff(**state)` is the inverse."
         return dict(orders=self.orders, rules=self.rules, answers=self.answers)
 
-# %% ../nbs/06_rounding.ipynb #1461a745
+# %% ../nbs/06_rounding.ipynb #e0ca622e
 def all_read(
     texts: Iterable[str],
     space: EmbeddingSpace,
@@ -222,7 +222,7 @@ def all_read(
             notes.append(list(w)); gaps += g; surfaces += s
     return notes, gaps, surfaces
 
-# %% ../nbs/06_rounding.ipynb #a8ef2f1b
+# %% ../nbs/06_rounding.ipynb #191fe294
 GAP_NAME = {"": "none", " ": "space"}
 
 def gap_column(
@@ -239,10 +239,10 @@ def with_default(
     names = [name] + [n for n in c.names if n != name]
     return Column(np.array([names.index(n) for n in c.names], dtype=np.int32)[c.codes], names)
 
-# %% ../nbs/06_rounding.ipynb #5916613a
-GAP_ORDERS = ["k-1 k0", "k-2 k-1 k0 k1", "w-1 k0", "k-1 w0", "w-2 w-1 k0", "w-1 w0", "w-1 w0 w1", "w-2 w-1 w0 w1", "w-3 w-2 w-1 w0 w1"]
+# %% ../nbs/06_rounding.ipynb #ca3d98ca
+GAP_ORDERS = ["k-1 k0", "k-2 k-1 k0", "w-2 w-1 k0", "k-2 k-1 k0 k1", "w-1 k0", "k-1 w0", "w-1 w0", "w-1 w0 w1", "w-2 w-1 w0 w1", "w-3 w-2 w-1 w0 w1"]
 PLACE_ORDERS = ["gap k-1", "gap w-1", "gap w-2 w-1", "gap w-3 w-2 w-1"]
-CASE_ORDERS = ["place", "w0", "place w0", "place w-1 w0", "place w-1 w0 w1", "place w-2 w-1 w0 w1", "place w-3 w-2 w-1 w0 w1"]
+CASE_ORDERS = ["place", "w0", "k-1 w0", "place w0", "place w-1 w0", "place w-1 w0 w1", "place w-2 w-1 w0 w1", "place w-3 w-2 w-1 w0 w1"]
 
 def learn_places(
     columns: dict[str, Column],
@@ -254,7 +254,7 @@ def learn_places(
     ordinary &= np.array([len(w) > 1 and w.isalpha() for w in columns["w0"].names])[columns["w0"].codes]
     return Backoff.learn(PLACE_ORDERS, {n: Column(c.codes[ordinary], c.names) for n, c in columns.items()}, Column(target.codes[ordinary], target.names), min_count)
 
-# %% ../nbs/06_rounding.ipynb #d1b79c2e
+# %% ../nbs/06_rounding.ipynb #031f2db3
 class Restorer:
     "Text from word pieces: gaps, capitals and special forms, as the training notes had them."
     def __init__(self,
@@ -282,7 +282,7 @@ class Restorer:
         columns["place"] = column(at_place(columns))
         return cls(at_gap, at_place, Backoff.learn(CASE_ORDERS, columns, target, min_count), space)
 
-# %% ../nbs/06_rounding.ipynb #d060d170
+# %% ../nbs/06_rounding.ipynb #7b52dd33
 def cut(
     surface: str,
     lengths: Sequence[int], # of the pieces of the word
@@ -326,7 +326,7 @@ def spans(self: Restorer,
     ends = list(accumulate(len(g) + len(t) for g, t in parts))
     return [(e - len(t), e) for e, (_, t) in zip(ends, parts)]
 
-# %% ../nbs/06_rounding.ipynb #b3e1f95b
+# %% ../nbs/06_rounding.ipynb #e3b888b5
 @patch
 def state(self: Restorer) -> dict: # fit for JSON
     "All that was learned."
