@@ -8,7 +8,7 @@ Docs: https://meddiff.github.io/meddiff/denoiser.html.md"""
 __all__ = ['CONDITIONINGS', 'Layout', 'layout_of', 'sight', 'batch_layout', 'rotary', 'rotate', 'fourier', 'Block', 'TwoStreams',
            'Cache', 'DenoiserConfig', 'DiffusionTransformer', 'with_prefix']
 
-# %% ../nbs/05_denoiser.ipynb #52532ccc
+# %% ../nbs/05_denoiser.ipynb #e4e6ceed
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from .diffusion import PREDICTION_TYPES
 
-# %% ../nbs/05_denoiser.ipynb #846ff699
+# %% ../nbs/05_denoiser.ipynb #e931f150
 class Layout(NamedTuple):
     "When each position is written, with whom, and how long the note is."
     order: Tensor  # (batch, tokens) rank in writing order, from 0
@@ -48,7 +48,7 @@ def layout_of(
     if gap: block[inside] = block[~inside].max() + 1 + torch.arange(end - start) // size
     return order, block
 
-# %% ../nbs/05_denoiser.ipynb #37e4e5c1
+# %% ../nbs/05_denoiser.ipynb #edb8cf46
 def sight(
     layout: Layout,
 ) -> Tensor: # (batch, 2 tokens, 2 tokens) bool: may the row look at the column? Written copy first, noised copy second
@@ -70,7 +70,7 @@ def batch_layout(
     valid = torch.stack([torch.arange(n) < len(o) for o, _ in layouts])
     return Layout(torch.stack([padded(o) for o, _ in layouts]), torch.stack([padded(b) for _, b in layouts]), valid, torch.as_tensor(lengths))
 
-# %% ../nbs/05_denoiser.ipynb #a117880c
+# %% ../nbs/05_denoiser.ipynb #d55e6fda
 def rotary(
     position: Tensor, # (…, tokens)
     head: int,        # width of a head; half of it is turned
@@ -100,7 +100,7 @@ def fourier(
     angle = x[..., None] * torch.logspace(math.log10(lowest), math.log10(highest), n, device=x.device)
     return torch.cat([angle.sin(), angle.cos()], -1)
 
-# %% ../nbs/05_denoiser.ipynb #e2589b7d
+# %% ../nbs/05_denoiser.ipynb #1087a2fe
 class Block(nn.Module):
     "One layer. Who is attended to, and who the left neighbours are, is decided by a *view*: `TwoStreams` or `Cache`."
     def __init__(self,
@@ -136,7 +136,7 @@ class Block(nn.Module):
         y = view.mix(self.norm(h) * (1 + scale2) + shift2, self.near[1], layer, 1)
         return h + self.down(F.relu(self.up(y)).square())
 
-# %% ../nbs/05_denoiser.ipynb #d0f38c7f
+# %% ../nbs/05_denoiser.ipynb #9b25bfc9
 class TwoStreams:
     "A view of a whole batch in training: written copy and noised copy side by side."
     def __init__(self,
@@ -175,7 +175,7 @@ class TwoStreams:
         y = F.scaled_dot_product_attention(rotate(q, self.angles).to(v.dtype), k, v, attn_mask=self.mask, scale=1.)
         return y.transpose(1, 2).flatten(2)
 
-# %% ../nbs/05_denoiser.ipynb #ac41b1fd
+# %% ../nbs/05_denoiser.ipynb #34f818ab
 class Cache:
     "A view of a batch in generation: what is written is kept, what is being written passes through."
     def __init__(self,
@@ -199,6 +199,7 @@ class Cache:
         position: Tensor, # (batch, n) of the tokens that pass, in writing order
         head: int,
         causal: bool,     # whether each of them sees only itself and those before it
+        valid: Tensor | None = None, # (batch, n) False for padding, which nobody else sees
     ) -> "Cache":
         "Prepare for tokens at these positions."
         b, n = position.shape
@@ -207,6 +208,7 @@ class Cache:
         self.reach = int(position.max()) + 1 if not self.written.any() else max(int(position.max()), int(self.written.any(0).nonzero().max())) + 1
         member = torch.ones(n, n, dtype=torch.bool, device=position.device)
         member = (member.tril() if causal else member)[None].expand(b, n, n)
+        if valid is not None: member = member & (valid[:, None] | torch.eye(n, dtype=torch.bool, device=position.device))
         self.visible = self.written[:, None].repeat(1, n, 1).scatter(2, position[:, None].expand(b, n, n), member)
         taps = position[:, :, None] - torch.arange(1, self.neighbours + 1, device=position.device)
         self.taps = (self.visible.gather(2, taps.clamp(min=0)) & (taps >= 0))
@@ -236,7 +238,7 @@ class Cache:
         self.features = [[x[rows] for x in xs] for xs in self.features]
         self.context_mask, self.length, self.written = self.context_mask[rows], self.length[rows], self.written[rows]
 
-# %% ../nbs/05_denoiser.ipynb #1496c8e7
+# %% ../nbs/05_denoiser.ipynb #44be5baa
 CONDITIONINGS = ("cross_attention", "prefix")
 
 @dataclass
@@ -294,7 +296,7 @@ class DiffusionTransformer(nn.Module):
         for b in self.blocks:
             for m in (b.out, b.down, b.modulate): nn.init.zeros_(m.weight)
 
-# %% ../nbs/05_denoiser.ipynb #e03ffa99
+# %% ../nbs/05_denoiser.ipynb #163ca663
 @patch
 def embed(self: DiffusionTransformer,
     x: Tensor,        # (batch, tokens, d) points
@@ -330,7 +332,7 @@ def context_views(self: DiffusionTransformer,
     c = self.context_in(context)
     return [b.context(c) for b in self.blocks], context_mask
 
-# %% ../nbs/05_denoiser.ipynb #089d555d
+# %% ../nbs/05_denoiser.ipynb #f580d014
 @patch
 def forward(self: DiffusionTransformer,
     x_start: Tensor,      # (batch, tokens, d) the written copy
@@ -367,7 +369,7 @@ def alone(self: DiffusionTransformer, x_t: Tensor, guess: Tensor, log_snr: Tenso
     blank = lambda x: x.masked_fill(single[..., None], 0)
     return blank(x_t), blank(guess), log_snr.masked_fill(single, self.ends[0])
 
-# %% ../nbs/05_denoiser.ipynb #ca0e7dd7
+# %% ../nbs/05_denoiser.ipynb #67657682
 def with_prefix(x_start: Tensor, x_t: Tensor, guess: Tensor, log_snr: Tensor, layout: Layout, prefix: Tensor, mask: Tensor):
     "Put the diagnosis in front as tokens written long ago, at positions −n … −1."
     b, n = mask.shape
@@ -378,7 +380,7 @@ def with_prefix(x_start: Tensor, x_t: Tensor, guess: Tensor, log_snr: Tensor, la
     position = torch.arange(-n, x_t.shape[1], device=mask.device)
     return front(x_start, prefix), front(x_t, zero), front(guess, zero), front(log_snr, torch.zeros_like(number)), layout, position
 
-# %% ../nbs/05_denoiser.ipynb #795ba636
+# %% ../nbs/05_denoiser.ipynb #4976cf48
 @patch
 def start(self: DiffusionTransformer,
     context: Tensor,      # see `context_views`
@@ -398,10 +400,10 @@ def start(self: DiffusionTransformer,
     return cache
 
 @patch
-def through(self: DiffusionTransformer, cache: Cache, x: Tensor, guess: Tensor, log_snr: Tensor, position: Tensor, stream: int) -> Tensor:
+def through(self: DiffusionTransformer, cache: Cache, x: Tensor, guess: Tensor, log_snr: Tensor, position: Tensor, stream: int, valid: Tensor | None = None) -> Tensor:
     "Hidden states of tokens that pass by a cache."
     h, clock = self.embed(x, guess, log_snr, position, cache.length, stream)
-    view = cache.look(position, self.config.width // self.config.heads, causal=stream == 0)
+    view = cache.look(position, self.config.width // self.config.heads, causal=stream == 0, valid=valid)
     for i, block in enumerate(self.blocks): h = block(h, clock, view, i)
     return h
 
@@ -412,11 +414,12 @@ def denoise(self: DiffusionTransformer,
     log_snr: Tensor,  # (batch, n)
     guess: Tensor,    # (batch, n, d)
     position: Tensor, # (batch, n)
+    valid: Tensor | None = None, # (batch, n) False for padding behind shorter notes
 ) -> Tensor:          # (batch, n, vocabulary or d)
     "The output for the tokens of one block, given what is written."
     if not self.config.self_conditioning: guess = torch.zeros_like(guess)
     if x_t.shape[1] == 1 and self.config.prediction_type == "token": x_t, guess, log_snr = torch.zeros_like(x_t), torch.zeros_like(guess), torch.full_like(log_snr, self.ends[0])
-    return self.output(self.through(cache, x_t, guess, log_snr, position, 1))
+    return self.output(self.through(cache, x_t, guess, log_snr, position, 1, valid))
 
 @patch
 def write(self: DiffusionTransformer,
