@@ -6,27 +6,28 @@ Docs: https://meddiff.github.io/meddiff/app.html.md"""
 
 # %% auto #0
 __all__ = ['CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEED', 'WHOLE', 'PLACES', 'DISCLAIMER', 'CSS', 'FRAMES', 'COPY_JS',
-           'COPY_CSS', 'EMPTY', 'RUNNING', 'HOW_TO_TRAIN', 'ABOUT', 'LIMITS', 'shade', 'token_html', 'legend_html',
-           'notes_csv', 'notes_jsonl', 'file_stem', 'literal', 'cut', 'whole', 'one_of', 'from_query', 'expected_steps',
-           'describe', 'stamp', 'find_checkpoints', 'load_model', 'log_lines', 'read_log', 'find_logs', 'by_block',
-           'by_noise', 'speed', 'lasting', 'told', 'framed', 'heading', 'sources', 'facts', 'choose_model', 'new_seed',
-           'expert', 'open_form', 'with_typed', 'ask', 'note_html', 'cards', 'watch', 'copy_button', 'state_of',
-           'downloads', 'read', 'write_page', 'figures', 'chart', 'training_board', 'training_page', 'about_page',
-           'main']
+           'COPY_CSS', 'EMPTY', 'COLOURS', 'RUNNING', 'HOW_TO_TRAIN', 'ABOUT', 'LIMITS', 'shade', 'token_html',
+           'legend_html', 'notes_csv', 'notes_jsonl', 'file_stem', 'literal', 'cut', 'whole', 'one_of', 'from_query',
+           'expected_steps', 'describe', 'stamp', 'find_checkpoints', 'load_model', 'log_lines', 'read_log',
+           'find_logs', 'by_block', 'by_noise', 'by_save', 'speed', 'lasting', 'told', 'framed', 'heading', 'sources',
+           'facts', 'choose_model', 'new_seed', 'expert', 'open_form', 'with_typed', 'ask', 'note_html', 'headline',
+           'row', 'cards', 'watch', 'copy_button', 'state_of', 'downloads', 'read', 'write_page', 'figures', 'lines',
+           'chart', 'training_board', 'training_page', 'about_page', 'main']
 
-# %% ../nbs/12_app.ipynb #3c131f80
+# %% ../nbs/12_app.ipynb #b9ba8db6
 import csv, html, io, json, logging, math, os, re, secrets, time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import altair as alt # comes with streamlit
 import pandas as pd
 import streamlit as st
 
 from .pipeline import PRESETS, MedicalDiffusion, Note, settings
 from .sampling import SAMPLERS, SamplingConfig
 
-# %% ../nbs/12_app.ipynb #892ef947
+# %% ../nbs/12_app.ipynb #34c2a77e
 def shade(
     confidence: float, # 0 … 1
 ) -> str:              # a CSS colour
@@ -48,7 +49,7 @@ def legend_html() -> str:
     swatches = "".join(f'<span style="background:{shade(c)}">{c:.0%}</span>' for c in (0, .25, .5, .75, 1))
     return f'<div class="legend">how surely a token stands {swatches}</div>'
 
-# %% ../nbs/12_app.ipynb #96a7cc86
+# %% ../nbs/12_app.ipynb #95bcce1f
 CSV_COLUMNS = ("diagnosis", "clinical_note", "seed", "index", "complete", "nearest", "checkpoint")
 
 def notes_csv(
@@ -74,7 +75,7 @@ def file_stem(
     "A name for a download, of plain letters and digits."
     return f"meddiff-{re.sub('[^a-z0-9]+', '-', diagnosis.lower()).strip('-')[:40].strip('-') or 'note'}-seed{seed}"
 
-# %% ../nbs/12_app.ipynb #a8880e64
+# %% ../nbs/12_app.ipynb #9d30f33c
 LONGEST = 300 # characters of a diagnosis
 
 def literal(
@@ -90,7 +91,7 @@ def cut(
     if len(text) <= LONGEST: return text, ""
     return text[:LONGEST], f"The diagnosis has {len(text):,} characters; its first {LONGEST} are used."
 
-# %% ../nbs/12_app.ipynb #798b3f96
+# %% ../nbs/12_app.ipynb #84e49d7f
 MOST_NOTES, MOST_SEED = 8, 2 ** 32 - 1
 
 def whole(
@@ -121,7 +122,7 @@ def from_query(
         except ValueError as e: problems.append(str(e))
     return values, sorted(problems)
 
-# %% ../nbs/12_app.ipynb #8e09f149
+# %% ../nbs/12_app.ipynb #48740955
 WHOLE = "whole note"
 
 def expected_steps(
@@ -143,7 +144,7 @@ def describe(
     extra = [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1)
     return ", ".join([blocks, f"{config.num_inference_steps} steps" + (" each" if config.block_size else ""), config.sampler, f"temperature {config.temperature:g}", *extra])
 
-# %% ../nbs/12_app.ipynb #c7058217
+# %% ../nbs/12_app.ipynb #1f79c8fd
 PLACES = (Path("."), Path("runs"))
 
 def stamp(
@@ -170,7 +171,7 @@ def load_model(
     "A checkpoint, read once for all sessions. Raises `ValueError` for what is none."
     return MedicalDiffusion.from_pretrained(source or None)
 
-# %% ../nbs/12_app.ipynb #b066b706
+# %% ../nbs/12_app.ipynb #c59da045
 def log_lines(
     path: Path,
 ) -> list[dict]:
@@ -205,7 +206,7 @@ def find_logs(
         except (OSError, ValueError, AttributeError): return False
     return sorted((p for f in folders for p in Path(f).glob("*.jsonl") if is_log(p)), key=stamp, reverse=True)
 
-# %% ../nbs/12_app.ipynb #08912025
+# %% ../nbs/12_app.ipynb #6c42c532
 def by_block(
     log: pd.DataFrame,
 ) -> pd.DataFrame: # a column a block size, smallest first, over tokens
@@ -220,7 +221,14 @@ def by_noise(
     "Loss by noise level at the start, now, and between."
     if "by_noise" not in log: return pd.DataFrame()
     moments = sorted({round(k * (len(log) - 1) / 3) for k in range(4)})
-    return pd.DataFrame({f"{i + 1}. {log.tokens.iloc[m]:,} tokens": log.by_noise.iloc[m] for i, m in enumerate(moments)}).rename(index=lambda i: i + 1)
+    return pd.DataFrame({f"at {log.tokens.iloc[m]:,} tokens": log.by_noise.iloc[m] for m in moments}).rename(index=lambda i: i + 1)
+
+def by_save(
+    log: pd.DataFrame,
+) -> pd.DataFrame: # over tokens
+    "Tokens a second from save to save."
+    spans = log[["tokens", "seconds"]].diff().fillna(log[["tokens", "seconds"]])
+    return pd.DataFrame({"tokens a second": (spans.tokens / spans.seconds.clip(lower=1e-9)).round(1).values}, index=log.tokens)
 
 def speed(
     log: pd.DataFrame,
@@ -237,13 +245,15 @@ def lasting(
     if seconds < 5400: return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
 
-# %% ../nbs/12_app.ipynb #0a52154f
+# %% ../nbs/12_app.ipynb #b724b0e7
 DISCLAIMER = "Synthetic notes for research, teaching and software tests. Not for clinical use."
 CSS = """<style>
 [data-testid="stAppDeployButton"] { display: none }
 .block-container { max-width: 78rem; padding-top: 4.5rem }
 .block-container h1 { padding: 0 0 .2rem; font-size: 2rem }
-.note { min-height: 11rem }
+.note { min-height: 10rem }
+.note.forming { margin-bottom: 50px }
+.st-key-row { min-height: 3rem }
 .note h3 { font-size: .85rem; font-weight: 600; opacity: .8; padding: 0; margin: 0 0 .4rem; letter-spacing: .01em }
 .note p { line-height: 1.9; font-size: 1.03rem; overflow-wrap: anywhere; margin: 0 }
 .note span { border-radius: .25em; padding: .12em 0 }
@@ -277,7 +287,7 @@ def heading(title: str) -> None:
     st.title(title, anchor=False)
     st.caption(DISCLAIMER)
 
-# %% ../nbs/12_app.ipynb #3e8d96d5
+# %% ../nbs/12_app.ipynb #7ef6f215
 def sources() -> list[str]:
     "What can be chosen: `MEDDIFF_CHECKPOINT` if set, the shipped checkpoint (\"\"), and what `find_checkpoints` finds."
     asked = os.environ.get("MEDDIFF_CHECKPOINT")
@@ -289,10 +299,10 @@ def facts(
     "The numbers of a model card, as far as the checkpoint tells them."
     c, card = model.checkpoint, model.checkpoint.card
     known = {"Validation loss": ("valid_loss", "{:.3f} nats a token"), "Training steps": ("steps", "{:,}"), "Tokens seen": ("tokens", "{:,}"), "Training notes": ("notes", "{:,}")}
-    told = {name: form.format(card[k]) for name, (k, form) in known.items() if isinstance(card.get(k), (int, float))}
+    numbers = {name: form.format(card[k]) for name, (k, form) in known.items() if isinstance(card.get(k), (int, float))}
     time_ = {"Time trained": lasting(card["seconds"])} if isinstance(card.get("seconds"), (int, float)) else {}
     size = sum(p.numel() for p in c.model.parameters())
-    return told | time_ | {"Weights": f"{size / 1e6:.1f} million", "Vocabulary": f"{len(c.space):,} word pieces", "Known diagnoses": str(len(c.names)), "Longest note": f"{c.config.max_tokens - 1} tokens", "Fingerprint": model.fingerprint}
+    return numbers | time_ | {"Weights": f"{size / 1e6:.1f} million", "Vocabulary": f"{len(c.space):,} word pieces", "Known diagnoses": str(len(c.names)), "Longest note": f"{c.config.max_tokens - 1} tokens", "Fingerprint": model.fingerprint}
 
 def choose_model() -> MedicalDiffusion:
     "The checkpoint selector in the sidebar, and what it selects. Raises `ValueError` if that is none."
@@ -304,7 +314,7 @@ def choose_model() -> MedicalDiffusion:
         if written: st.caption(f"Saved {lasting(time.time() - written)} ago. A newer save is read at the next click.")
     return model
 
-# %% ../nbs/12_app.ipynb #a806ee8a
+# %% ../nbs/12_app.ipynb #ae965a8c
 def new_seed() -> None:
     "Throw the dice."
     st.session_state["seed"] = secrets.randbelow(MOST_SEED + 1)
@@ -336,7 +346,7 @@ def open_form(names: list[str]) -> None:
         st.session_state["opened"] = problems
     for p in st.session_state["opened"]: st.warning(literal(p))
 
-# %% ../nbs/12_app.ipynb #43cc4a99
+# %% ../nbs/12_app.ipynb #aa821766
 def with_typed(
     names: list[str],
     typed: str | None, # what stands in the field
@@ -364,16 +374,26 @@ def ask(
     if st.query_params.to_dict() != address: st.query_params.from_dict(address)
     if st.button("Generate", type="primary", width="stretch", key="generate"): return dict(diagnosis=diagnosis, n=n, preset=preset, seed=int(seed), length=length, **changes)
 
-# %% ../nbs/12_app.ipynb #820e9785
+# %% ../nbs/12_app.ipynb #1ff166cd
 FRAMES = 12 # a second, at most
 
 def note_html(
     note: Note,
     number: int,  # from 1
-    state: str,   # "forming", …
+    state: str,   # in words, for the reader
+    kind: str = "",  # CSS class: "forming" keeps room for what comes when the note is done
 ) -> str:
     "A note as it stands in its card."
-    return f'<div class="note"><h3>Note {number} · {html.escape(state)}</h3><p>{token_html(note)}</p></div>'
+    return f'<div class="note {kind}"><h3>Note {number} · {html.escape(state)}</h3><p>{token_html(note)}</p></div>'
+
+def headline(name: str, seed: int, config: str, nearest: str | None) -> None:
+    "What is written, and how."
+    st.markdown(f"**{literal(name)}** · seed {seed} · {literal(config)}")
+    if nearest: st.info(f"“{literal(name)}” is not a diagnosis of the training notes. It is read as text; the nearest known one is **{literal(nearest)}**.")
+
+def row():
+    "Things side by side; the same height while notes form and when they are done."
+    return st.container(horizontal=True, vertical_alignment="center", key="row")
 
 def cards(n: int) -> list:
     "Room for `n` notes."
@@ -385,10 +405,11 @@ def watch(
     request: dict,           # from `ask`
 ) -> None:
     "Generate before the reader's eyes, then show the page anew. Raises `ValueError` for a request that cannot be."
-    told = ("diagnosis", "n", "preset", "seed", "length")
-    config = settings(request["preset"], **{k: v for k, v in request.items() if k not in told})
-    expected = expected_steps(config, model.find(request["diagnosis"]).lengths, request["n"], request["length"])
-    with st.container(horizontal=True, vertical_alignment="center"):
+    config = settings(request["preset"], **{k: v for k, v in request.items() if k not in ("diagnosis", "n", "preset", "seed", "length")})
+    found = model.find(request["diagnosis"])
+    expected = expected_steps(config, found.lengths, request["n"], request["length"])
+    headline(found.name, request["seed"], describe(config), found.nearest)
+    with row():
         bar = st.progress(0.0, f"step 0 of about {expected}")
         st.button("Stop", icon=":material/stop:", key="stop")  # any click interrupts: that is all it has to do
     places, begun, drawn = cards(request["n"]), time.monotonic(), 0.0
@@ -398,11 +419,11 @@ def watch(
         if now - drawn < 1 / FRAMES: continue
         drawn = now
         bar.progress(min(state.step / expected, 1.0), f"step {state.step} of about {max(expected, state.step)}")
-        for i, (place, note) in enumerate(zip(places, notes), 1): place.html(note_html(note, i, "forming"))
+        for i, (place, note) in enumerate(zip(places, notes), 1): place.html(note_html(note, i, "forming", "forming"))
     st.session_state["written"]["finished"] = True
     st.rerun()
 
-# %% ../nbs/12_app.ipynb #646abd48
+# %% ../nbs/12_app.ipynb #e9c57ee0
 COPY_JS = """export default function({ parentElement, data }) {
   const button = parentElement.querySelector("button");
   button.setAttribute("aria-label", "Copy note " + data.number);
@@ -433,25 +454,24 @@ def state_of(
 def downloads(notes: list[Note]) -> None:
     "CSV and JSON lines, without a rerun."
     stem = file_stem(notes[0].diagnosis, notes[0].seed)
-    with st.container(horizontal=True):
-        st.download_button("CSV", notes_csv(notes), f"{stem}.csv", "text/csv", icon=":material/download:", on_click="ignore")
-        st.download_button("JSON", notes_jsonl(notes), f"{stem}.jsonl", "application/jsonl", icon=":material/download:", on_click="ignore", help="One JSON object a line, with each token's confidence")
+    st.download_button("CSV", notes_csv(notes), f"{stem}.csv", "text/csv", icon=":material/download:", on_click="ignore")
+    st.download_button("JSON", notes_jsonl(notes), f"{stem}.jsonl", "application/jsonl", icon=":material/download:", on_click="ignore", help="One JSON object a line, with each token's confidence")
 
 def read(
     written: dict, # kept by `watch`
 ) -> None:
     "Notes to read, copy and download."
     notes, first = written["notes"], written["notes"][0]
-    end = "" if written["finished"] else ", stopped"
-    st.markdown(f"**{literal(first.diagnosis)}** · seed {first.seed} · {literal(written['config'])} · {written['step']} steps in {written['seconds']:.1f} s{end}")
-    if first.nearest: st.info(f"“{literal(first.diagnosis)}” is not a diagnosis of the training notes. It is read as text; the nearest known one is **{literal(first.nearest)}**.")
-    downloads(notes)
+    headline(first.diagnosis, first.seed, written["config"], first.nearest)
+    with row():
+        downloads(notes)
+        st.caption(f"{'Done' if written['finished'] else 'Stopped'} after {written['step']} steps, {written['seconds']:.1f} s")
     for i, (place, note) in enumerate(zip(cards(len(notes)), notes), 1):
         with place.container():
             st.html(note_html(note, i, state_of(note, written["finished"])))
             copy_button(note.text, i)
 
-# %% ../nbs/12_app.ipynb #ea6b4263
+# %% ../nbs/12_app.ipynb #d40c035f
 EMPTY = '<div class="empty">Notes will form here.<br>Pick a diagnosis, or type one, and press <b>Generate</b>.</div>'
 
 def write_page() -> None:
@@ -466,7 +486,8 @@ def write_page() -> None:
         if "written" in st.session_state: read(st.session_state["written"])
         elif not request: st.html(EMPTY)
 
-# %% ../nbs/12_app.ipynb #53ce9d3d
+# %% ../nbs/12_app.ipynb #22a1e113
+COLOURS = "#6a4fb3 #3f7fd0 #1fa0a8 #3aa856 #c39a1c #e0643c".split() # the first to the last of an order
 RUNNING = 180 # seconds since the last save within which a training is taken to be alive
 
 def figures(log: pd.DataFrame, age: float) -> None:
@@ -476,11 +497,22 @@ def figures(log: pd.DataFrame, age: float) -> None:
     with st.container(horizontal=True):
         for name, value in numbers.items(): st.metric(name, value, width=150)
 
-def chart(title: str, data: pd.DataFrame, x_label: str) -> None:
-    "A line chart of losses with its finding above."
+def lines(
+    data: pd.DataFrame,              # a column a line, over the index
+    x: str,                          # names of the axes, with units
+    y: str = "loss (nats a token)",
+) -> alt.Chart:
+    "Lines in the order of their columns, coloured from dark to bright; readable on a light and a dark page."
+    names, long = list(map(str, data)), data.set_axis(list(map(str, data)), axis=1).rename_axis("x").reset_index().melt("x", var_name="line", value_name="y").dropna()
+    colour = alt.Color("line:N", sort=names, scale=alt.Scale(domain=names, range=[COLOURS[round(i * (len(COLOURS) - 1) / max(len(names) - 1, 1))] for i in range(len(names))]), legend=alt.Legend(title=None, orient="bottom", columns=3, labelLimit=240))
+    tip = [alt.Tooltip("line:N", title=" "), alt.Tooltip("x:Q", title=x, format=","), alt.Tooltip("y:Q", title=y, format=",.3~f")]
+    return alt.Chart(long, height=300).mark_line(point=len(data) == 1).encode(alt.X("x:Q", title=x, axis=alt.Axis(format="~s", tickCount=6)), alt.Y("y:Q", title=y), colour, tooltip=tip)
+
+def chart(title: str, data: pd.DataFrame, *axes: str) -> None:
+    "A chart with its title above, unless there is nothing to draw."
     if data.empty: return
     st.markdown(f"**{title}**")
-    st.line_chart(data, x_label=x_label, y_label="nats a token", height=300)
+    st.altair_chart(lines(data, *axes), width="stretch")
 
 def training_board(path: Path) -> None:
     "A training as its log tells it."
@@ -491,9 +523,11 @@ def training_board(path: Path) -> None:
         else: st.info(f"Not running: the last save was {lasting(age)} ago.", icon=":material/pause_circle:")
         figures(log, age)
         a, b = st.columns(2, gap="large")
-        with a: chart("Loss, lower is better", log.set_index("tokens")[[c for c in ("valid", "next") if c in log]].rename(columns={"valid": "validation", "next": "next token (training)"}), "tokens seen")
-        with b: chart("Loss by block size: bigger blocks are harder", by_block(log), "tokens seen")
-        with a: chart("Loss by noise level: the right end needs no learning", by_noise(log), "noise level (1 the most, 12 the least)")
+        with a: chart("Loss", log.set_index("tokens")[[c for c in ("valid", "next") if c in log]].rename(columns={"valid": "validation", "next": "next token (training)"}), "tokens seen")
+        with b: chart("Loss by block size (training)", by_block(log), "tokens seen")
+        a, b = st.columns(2, gap="large")
+        with a: chart("Loss by noise level (training)", by_noise(log), "noise level (1 the most, 12 the least)")
+        with b: chart("Speed", by_save(log), "tokens seen", "tokens a second")
 
 HOW_TO_TRAIN = """No training has written a log here yet. Start one in this folder:
 
@@ -515,7 +549,7 @@ def training_page() -> None:
     st.caption(literal(path))
     st.fragment(run_every=5)(training_board)(path)
 
-# %% ../nbs/12_app.ipynb #0c20b3b9
+# %% ../nbs/12_app.ipynb #6bf6947b
 ABOUT = """meddiff writes clinical notes about patients who never existed. A diagnosis is read by BERT; a transformer then turns Gaussian noise, step by step, into points of BERT's table of word
 embeddings, and those into text. Every token has its own clock, so the same network writes a whole note at once, block by block, or token by token.
 
@@ -533,19 +567,19 @@ def about_page() -> None:
     model = choose_model()
     st.markdown(ABOUT)
     st.subheader("The chosen checkpoint", anchor=False)
-    st.table(pd.Series(facts(model), name=" ").rename_axis("  "), border="horizontal")
+    st.table(pd.Series(facts(model), name="Value").rename_axis("Figure"), border="horizontal")
     with st.expander(f"The {len(model.checkpoint.names)} known diagnoses"): st.markdown(literal(", ".join(sorted(model.checkpoint.names, key=str.lower))))
     st.subheader("Limits", anchor=False)
     st.markdown(LIMITS)
 
-# %% ../nbs/12_app.ipynb #14557a50
+# %% ../nbs/12_app.ipynb #0ffce7d2
 def main() -> None:
     "The app. `streamlit run app.py` calls it."
-    st.set_page_config(page_title="meddiff", page_icon=":material/clinical_notes:", layout="wide")
+    st.set_page_config(page_title="meddiff", page_icon="🩺", layout="wide")
     pages = [st.Page(framed(write_page), title="Write", icon=":material/edit_note:", url_path="write", default=True),
              st.Page(framed(training_page), title="Training", icon=":material/show_chart:", url_path="training"),
              st.Page(framed(about_page), title="About", icon=":material/info:", url_path="about")]
     st.navigation(pages, position="top").run()
 
-# %% ../nbs/12_app.ipynb #0dfe578a
+# %% ../nbs/12_app.ipynb #4b38e058
 if __name__ == "__main__" and st.runtime.exists(): main() # so that `streamlit run` can be given this module too

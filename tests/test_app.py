@@ -1,0 +1,349 @@
+"The app: its logic through Streamlit's `AppTest`, its pages in Chromium. Screenshots go to screenshots/, which git ignores."
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamlit")
+import torch
+from streamlit.testing.v1 import AppTest
+
+from meddiff.app import DISCLAIMER, load_model, notes_csv
+from meddiff.pipeline import MedicalDiffusion
+
+APP = Path(__file__).resolve().parent.parent / "app.py"
+BLOCKS = {f"block {b}": 3.0 for b in (1, 2, 4, 8, 16, "whole")}
+
+
+def log_line(i: int, **more) -> str:
+    "A line as a training writes it at every save."
+    line = dict(step=60 * (i + 1), tokens=84_000 * (i + 1), seconds=60.0 * (i + 1), valid=4 - i / 10, best=4 - i / 10, time=time.time() - 60 * (9 - i), by_noise=[6.0 - k / 2 for k in range(12)], next=2 - i / 20)
+    return json.dumps(line | BLOCKS | more) + "\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    "An empty working directory."
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MEDDIFF_CHECKPOINT", raising=False)
+    return tmp_path
+
+
+def opened(**address) -> AppTest:
+    "The app, opened at an address."
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    at.query_params.update(address)
+    return at.run()
+
+
+def page(name: str) -> AppTest:
+    "One of the other pages."
+    return AppTest.from_string(f"from meddiff import app\napp.framed(app.{name})()", default_timeout=60).run()
+
+
+def generated(at: AppTest) -> list[str]:
+    "Press Generate; the notes."
+    at.button(key="generate").click().run()
+    assert not at.exception
+    return [n.text for n in at.session_state["written"]["notes"]]
+
+
+def shown(at: AppTest) -> str:
+    "All HTML of a page."
+    return "".join(h.proto.body for h in at.html)
+
+
+# --- logic ---
+
+
+def test_the_same_seed_gives_the_same_notes_and_another_gives_others(folder):
+    at = opened(diagnosis="Gout", n="2", preset="fast", seed="7")
+    assert not at.exception and at.caption[0].value == DISCLAIMER
+    first = generated(at)
+    assert len(set(first)) == 2 and "Note 2 · " in shown(at)
+    assert at.session_state["written"]["finished"]
+    assert generated(at) == first == [n.text for n in load_model("", 0.0).generate("Gout", n=2, preset="fast", seed=7)]
+    at.number_input(key="seed").set_value(8).run()
+    assert generated(at) != first
+    assert at.query_params["seed"] in ("8", ["8"])
+
+
+def test_the_dice_change_the_seed_and_nothing_else(folder):
+    at = opened(diagnosis="Gout", n="1", preset="fast", seed="7")
+    next(b for b in at.button if b.label == "New").click().run()
+    assert at.number_input(key="seed").value != 7 and at.selectbox(key="diagnosis").value == "Gout"
+
+
+def test_expert_settings_reach_the_sampler(folder):
+    at = opened(diagnosis="Gout", n="1", preset="fast", seed="1")
+    at.select_slider(key="block_fast").set_value("whole note").run()
+    at.number_input(key="steps_fast").set_value(5).run()
+    at.number_input(key="length_fast").set_value(30).run()
+    generated(at)
+    written = at.session_state["written"]
+    assert written["step"] == 5 and len(written["notes"][0].confidence) == 30
+    assert "the whole note at once, 5 steps" in written["config"]
+
+
+@pytest.mark.parametrize(
+    "address, message",
+    [(dict(n="99"), "from 1 to 8"), (dict(n="many"), "whole number"), (dict(seed="-1"), "from 0 to"), (dict(preset="slow"), "fast\\, balanced\\, best"), (dict(seed="9" * 5000), "whole number")],
+)
+def test_a_bad_address_is_told_and_the_default_used(folder, address, message):
+    at = opened(**address)
+    assert not at.exception and message in at.warning[0].value
+    assert (at.slider(key="n").value, at.number_input(key="seed").value) == (2, 0)
+
+
+def test_a_blank_diagnosis_is_told(folder):
+    at = opened(preset="fast")
+    at.selectbox(key="diagnosis").set_value(None).run()
+    at.button(key="generate").click().run()
+    assert "is blank" in at.error[0].value and not at.exception
+
+
+@pytest.mark.parametrize("typed", ["<script>alert(1)</script>", "![x](http://example.com/x.png) **b** $x$ :red[y]", "🫀🩺", "\x00", "肺炎"])
+def test_whatever_is_typed_is_text(folder, typed):
+    at = opened(diagnosis=typed, n="1", preset="fast")
+    generated(at)
+    assert "<script" not in shown(at)
+    assert all("](http" not in m.value and "<script" not in m.value for m in [*at.markdown, *at.info])
+    assert "nearest known one is" in at.info[0].value
+
+
+def test_a_long_diagnosis_is_cut(folder):
+    at = opened(diagnosis="pain " * 1000, n="1", preset="fast")
+    assert "its first 300 are used" in at.info[0].value
+    generated(at)
+    assert len(at.session_state["written"]["notes"][0].diagnosis) <= 300
+
+
+def test_what_nobody_foresaw_is_no_traceback(folder, monkeypatch):
+    def stream(self, **request):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(MedicalDiffusion, "stream", stream)
+    at = opened(diagnosis="Gout")
+    at.button(key="generate").click().run()
+    assert not at.exception and "RuntimeError" in at.error[0].value
+
+
+class Evil:
+    "A pickle that would leave a trace."
+
+    def __reduce__(self):
+        return os.mkdir, ("was-run",)
+
+
+def test_a_file_that_is_no_checkpoint_is_told_and_not_run(folder):
+    torch.save(Evil(), folder / "evil.pt")
+    at = opened(diagnosis="Gout")
+    at.sidebar.selectbox(key="checkpoint").select("evil.pt").run()
+    assert not at.exception and "not a meddiff checkpoint" in at.error[0].value.replace("\\", "")
+    assert not (folder / "was-run").exists()
+
+
+def test_a_checkpoint_here_can_be_chosen_and_is_read_again_when_newer(folder):
+    load_model("", 0.0).save_pretrained(folder / "runs" / "mine")
+    at = opened(diagnosis="Gout", n="1", preset="fast")
+    at.sidebar.selectbox(key="checkpoint").select("runs/mine").run()
+    generated(at)
+    assert at.session_state["written"]["notes"][0].checkpoint.startswith("mine@")
+    os.utime(folder / "runs" / "mine" / "model.safetensors", (1000, 1000))
+    at.run()
+    assert not at.exception and any("days" in c.value for c in at.sidebar.caption)
+
+
+def test_training_page_without_a_log_says_how_to_start(folder):
+    (folder / "notes.jsonl").write_text('{"text": "a note"}\n', encoding="utf-8")
+    assert "meddiff train --data" in page("training_page").markdown[0].value
+
+
+def test_training_page_follows_a_log(folder):
+    (folder / "runs").mkdir()
+    path = folder / "runs" / "medical_diffusion.jsonl"
+    path.write_text("".join(map(log_line, range(10))) + '{"step": 6', encoding="utf-8")
+    at = page("training_page")
+    numbers = {m.label: m.value for m in at.metric}
+    assert numbers["Steps"] == "600" and numbers["Best validation loss"] == "3.100" and numbers["Tokens a second"] == "1,400"
+    assert "Running" in at.success[0].value and not at.exception
+    path.write_text(log_line(0, time=0) + "no log\n", encoding="utf-8")
+    at.run()
+    assert "line 2: not a line of a training log" in at.error[0].value.replace("\\", "") and not at.exception
+    path.write_text(log_line(0, time=0), encoding="utf-8")
+    assert "Not running" in at.run().info[0].value
+
+
+def test_about_page_tells_numbers_and_limits(folder):
+    at = page("about_page")
+    assert not at.exception and at.caption[0].value == DISCLAIMER
+    assert [s.value for s in at.subheader] == ["The chosen checkpoint", "Limits"]
+
+
+# --- in the browser ---
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+PAGES = {"write": "?diagnosis=Gout&n=2&preset=fast&seed=7", "training": "training", "about": "about"}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield chromium
+        chromium.close()
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def healthy(address: str) -> bool:
+    try:
+        return urllib.request.urlopen(f"{address}/_stcore/health", timeout=5).read() == b"ok"
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, browser):
+    "A server of its own, in a folder with the log of a training."
+    folder, address = tmp_path_factory.mktemp("served"), f"http://127.0.0.1:{(port := free_port())}"
+    (folder / "medical_diffusion.jsonl").write_text("".join(map(log_line, range(10))), encoding="utf-8")
+    options = ["--server.headless=true", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none", f"--server.port={port}"]
+    process = subprocess.Popen([sys.executable, "-m", "streamlit", "run", str(APP), *options], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(240):
+            if healthy(address):
+                break
+            time.sleep(0.5)
+        else:
+            pytest.fail("the server did not start within two minutes")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def tab(browser, server, request):
+    "A page, and what must not happen on it: requests elsewhere, dialogs, errors on the console."
+    width, scheme = getattr(request, "param", (1440, "light"))
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, permissions=["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(60_000)
+    opened, trouble = context.new_page(), []
+    opened.on("request", lambda r: trouble.append(r.url) if not r.url.startswith((server, server.replace("http", "ws"), "data:", "blob:")) else None)
+    opened.on("dialog", lambda d: (trouble.append(d.message), d.dismiss()))
+    # below a page's own path Streamlit first asks there for its health, gets 404, and then asks at the root
+    opened.on("console", lambda m: trouble.append(m.text) if m.type == "error" and "/_stcore/" not in m.location["url"] else None)
+    yield opened
+    context.close()
+    assert trouble == []
+
+
+def goto(tab, address: str) -> None:
+    tab.goto(address)
+    tab.get_by_text(DISCLAIMER).wait_for()
+    tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+
+
+def generate(tab) -> list[str]:
+    "Press Generate, wait, read."
+    tab.get_by_role("button", name="Generate").click()
+    tab.get_by_text("forming").first.wait_for()
+    tab.get_by_text("Done after").wait_for()
+    return tab.locator(".note p").all_inner_texts()
+
+
+def shot(tab, name: str) -> None:
+    folder = APP.parent / "screenshots"
+    folder.mkdir(exist_ok=True)
+    size = tab.viewport_size
+    tab.set_viewport_size({"width": size["width"], "height": 2600 if size["width"] < 800 else 1300})  # the page scrolls inside, so `full_page` does not see it all
+    tab.wait_for_timeout(400)
+    tab.screenshot(path=folder / f"{name}.png")
+    tab.set_viewport_size(size)
+
+
+@pytest.mark.parametrize("tab", [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")], indirect=True, ids=lambda p: f"{p[0]}-{p[1]}")
+def test_every_page(tab, server, request):
+    "Each page fits its width, says what it is for, and shows no traceback."
+    for name, path in PAGES.items():
+        goto(tab, f"{server}/{path}")
+        if name == "write":
+            generate(tab)
+        if name == "training":
+            tab.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").nth(2).wait_for()
+        shot(tab, f"{name}-{request.node.callspec.id}")
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the window"
+        assert tab.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
+
+
+def test_notes_form_without_a_jump_and_can_be_taken_away(tab, server):
+    goto(tab, f"{server}/{PAGES['write']}")
+    tab.get_by_role("button", name="Generate").click()
+    tab.locator(".note.forming span").first.wait_for()
+    before = tab.locator(".st-key-card_0").bounding_box()
+    tab.get_by_text("Done after").wait_for()
+    tab.get_by_role("button", name="Copy note 2").wait_for()
+    after = tab.locator(".st-key-card_0").bounding_box()
+    assert abs(before["y"] - after["y"]) < 6 and abs(before["height"] - after["height"]) < 6
+    notes = load_model("", 0.0).generate("Gout", n=2, preset="fast", seed=7)
+    assert tab.locator(".note p").all_inner_texts() == [n.text for n in notes]
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="CSV").click()
+    assert download.value.suggested_filename == "meddiff-gout-seed7.csv"
+    assert Path(download.value.path()).read_text(encoding="utf-8") == notes_csv(notes)
+    tab.get_by_role("button", name="Copy note 2").click()
+    tab.get_by_text("Copied").wait_for()
+    assert tab.evaluate("navigator.clipboard.readText()") == notes[1].text
+
+
+def test_stop_keeps_what_has_formed(tab, server):
+    goto(tab, f"{server}/?diagnosis=Gout&n=8&preset=best&seed=7")
+    tab.get_by_role("button", name="Generate").click()
+    tab.locator(".note.forming span").nth(20).wait_for()
+    tab.get_by_role("button", name="Stop").click()
+    tab.get_by_text("Stopped after").wait_for()
+    assert tab.locator(".note p").count() == 8 and tab.locator(".note span").count() > 20
+    tab.reload()
+    tab.get_by_text("Notes will form here").wait_for()
+
+
+def test_typed_html_is_text_and_the_address_can_be_shared(tab, server):
+    goto(tab, f"{server}/?n=1&preset=fast&seed=3")
+    field = tab.get_by_role("combobox", name="Diagnosis")
+    field.click()
+    field.fill("<script>alert(1)</script>")
+    field.press("Enter")
+    tab.wait_for_url("**diagnosis=%3Cscript%3E**")
+    texts = generate(tab)
+    assert tab.get_by_text("<script>alert(1)</script>").first.is_visible()
+    goto(tab, tab.url)
+    assert generate(tab) == texts
+
+
+def test_sessions_do_not_see_each_other(browser, server):
+    tabs = [browser.new_context().new_page() for _ in range(3)]
+    for i, t in enumerate(tabs):
+        t.set_default_timeout(60_000)
+        t.goto(f"{server}/?diagnosis=Gout&n=1&preset=fast&seed={i}")
+    for t in tabs:
+        t.get_by_role("button", name="Generate").click()
+    for i, t in enumerate(tabs):
+        t.get_by_text("Done after").wait_for()
+        assert t.locator(".note p").all_inner_texts() == [load_model("", 0.0).generate("Gout", preset="fast", seed=i)[0].text]
+        t.context.close()
