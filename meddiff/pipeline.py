@@ -7,7 +7,7 @@ Docs: https://meddiff.github.io/meddiff/pipeline.html.md"""
 # %% auto #0
 __all__ = ['PRESETS', 'settings', 'Note', 'MedicalDiffusion', 'pick_device', 'Found', 'note_lengths']
 
-# %% ../nbs/09_pipeline.ipynb #e449e042
+# %% ../nbs/09_pipeline.ipynb #d89696b0
 import hashlib, secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -23,7 +23,7 @@ from .embedding import PAD, SEP, nearest
 from .sampling import NoteNoise, SamplingConfig, State, sample
 from .training import SHIPPED, Checkpoint, from_state, load_file, read_folder, write_folder
 
-# %% ../nbs/09_pipeline.ipynb #27e0ae8b
+# %% ../nbs/09_pipeline.ipynb #21d242e2
 PRESETS = {
     "fast": SamplingConfig(block_size=8, num_inference_steps=12, temperature=0.7, ramp=1.0),
     "balanced": SamplingConfig(block_size=4, num_inference_steps=16, temperature=0.7, ramp=1.0),
@@ -41,7 +41,7 @@ def settings(
     if unknown: raise ValueError(f"unknown setting {min(unknown)!r}: choose among {', '.join(base)}")
     return SamplingConfig(**base | {k: v for k, v in changes.items() if v is not None or k == "block_size"})
 
-# %% ../nbs/09_pipeline.ipynb #82ffe6d4
+# %% ../nbs/09_pipeline.ipynb #104ed876
 @dataclass
 class Note:
     "A generated note, with where it comes from."
@@ -60,7 +60,7 @@ class Note:
         "The note as plain values."
         return asdict(self) | {"confidence": [round(c, 4) for c in self.confidence]}
 
-# %% ../nbs/09_pipeline.ipynb #66ce46f4
+# %% ../nbs/09_pipeline.ipynb #5db04fca
 class MedicalDiffusion(ModelHubMixin):
     "Generates clinical notes from a diagnosis. `MedicalDiffusion.from_pretrained()` loads the shipped checkpoint."
     def __init__(self,
@@ -117,7 +117,7 @@ def pick_device(
     if not there.get(device.split(":")[0]): raise ValueError(f"device {device!r} is not available here: choose one of auto, {', '.join(d for d, ok in there.items() if ok)}")
     return device
 
-# %% ../nbs/09_pipeline.ipynb #3435f018
+# %% ../nbs/09_pipeline.ipynb #703c0566
 @dataclass
 class Found:
     "A diagnosis, ready for the denoiser."
@@ -141,7 +141,7 @@ def find(self: MedicalDiffusion,
     i, _ = nearest((context, mask), (c.context, c.context_mask))
     return Found(name, context[0], c.lengths[i], c.names[i])
 
-# %% ../nbs/09_pipeline.ipynb #20691069
+# %% ../nbs/09_pipeline.ipynb #44dc15c6
 @patch
 def stream(self: MedicalDiffusion,
     diagnosis: str | list[str],     # one, or one for each note

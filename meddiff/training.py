@@ -10,7 +10,7 @@ __all__ = ['FORMAT', 'SHIPPED', 'Checkpoint', 'build_model', 'length_percentiles
            'draw_layout', 'draw_clocks', 'fill_up', 'Prepared', 'prepare', 'to', 'losses', 'following_loss', 'rate',
            'optimizers', 'beside', 'Trainer', 'noticing']
 
-# %% ../nbs/07_training.ipynb #119fb801
+# %% ../nbs/07_training.ipynb #0c0e32a6
 import json, math, os, signal, sys, threading, time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
@@ -34,7 +34,7 @@ from .embedding import SEP, EmbeddingSpace
 from .rounding import Restorer
 from .schedule import NoiseSchedule, make_schedule
 
-# %% ../nbs/07_training.ipynb #80a9a0b4
+# %% ../nbs/07_training.ipynb #900fe134
 FORMAT = 1 # of the checkpoint
 
 @dataclass
@@ -65,7 +65,7 @@ def length_percentiles(data: NotesDataset) -> Tensor: # (diagnoses, 101) int16
     of = lambda i: data.lengths[data.diagnosis == i].float() - 1
     return torch.stack([torch.quantile(of(i) if (data.diagnosis == i).any() else data.lengths.float() - 1, q, interpolation="nearest") for i in range(len(data.names))]).short()
 
-# %% ../nbs/07_training.ipynb #95b582ed
+# %% ../nbs/07_training.ipynb #5c89f35f
 def new_checkpoint(
     table,                            # training notes: a frame with `diagnosis` and `note`, from `load_table`
     encoder: str | None = None,       # see `load_encoder`
@@ -84,7 +84,7 @@ def new_checkpoint(
     fitted = Restorer.fit(table.note.tolist()[:50_000], space)
     return Checkpoint(space, sched, config, build_model(config, space, sched), fitted, data.names, context, mask, length_percentiles(data)), data
 
-# %% ../nbs/07_training.ipynb #4e48585a
+# %% ../nbs/07_training.ipynb #775ffc16
 @patch
 def state(self: Checkpoint) -> dict:
     "The checkpoint as tensors, numbers and strings."
@@ -109,7 +109,7 @@ def from_state(state: dict, source: str = "checkpoint") -> Checkpoint:
         return Checkpoint(space, schedule, config, model.eval(), restorer, state["names"], state["context"].float(), state["context_mask"], state["lengths"], state["card"])
     except (KeyError, TypeError, RuntimeError) as e: raise ValueError(f"{source}: does not fit together: {str(e).splitlines()[0][:120]}; train it anew or take the file it was saved as") from None
 
-# %% ../nbs/07_training.ipynb #74a079e2
+# %% ../nbs/07_training.ipynb #7adf6a3c
 def write_atomically(
     path: Path,
     save: Callable[[Path], None], # writes to the path it is given
@@ -130,7 +130,7 @@ def load_file(path: Path) -> dict:
     except IsADirectoryError: raise ValueError(f"{path}: a folder, not a .pt file") from None
     except Exception as e: raise ValueError(f"{path}: not a meddiff checkpoint, or damaged ({type(e).__name__}); nothing in it was run") from None
 
-# %% ../nbs/07_training.ipynb #b7b15f96
+# %% ../nbs/07_training.ipynb #9c74e113
 SHIPPED = Path(str(files("meddiff") / "checkpoint")) # the folder that comes with the package
 
 def write_folder(
@@ -165,7 +165,7 @@ def read_folder(
     except Exception as e: raise ValueError(f"{folder}: not a meddiff checkpoint, or damaged ({type(e).__name__}: {str(e).splitlines()[0][:80]})") from None
     return from_state(state, str(folder))
 
-# %% ../nbs/07_training.ipynb #35b08459
+# %% ../nbs/07_training.ipynb #ed29ac02
 @dataclass
 class TrainConfig:
     "How to train. Rates are at their stable level; `recipe` figures come from equal-time runs."
@@ -232,7 +232,7 @@ def fill_up(ids: Tensor, layout: Layout) -> Tensor:
     ids = F.pad(ids, (0, layout.valid.shape[1] - ids.shape[1]))
     return torch.where(layout.valid & (ids == 0), SEP, ids)
 
-# %% ../nbs/07_training.ipynb #db207e59
+# %% ../nbs/07_training.ipynb #166938c0
 @dataclass
 class Prepared:
     "A batch with everything that is drawn for it."
@@ -293,7 +293,7 @@ def following_loss(following: Tensor, p: Prepared) -> Tensor: # scalar
     follows = (p.layout.order[:, 1:] == p.layout.order[:, :-1] + 1) & p.layout.valid[:, 1:]
     return F.cross_entropy(following[:, :-1][follows].float(), p.ids[:, 1:][follows])
 
-# %% ../nbs/07_training.ipynb #b3dd8c78
+# %% ../nbs/07_training.ipynb #0d716d18
 def rate(
     step: int,
     warmup: int,
@@ -315,7 +315,7 @@ def optimizers(
     rest = [p for p in model.parameters() if id(p) not in chosen]
     return [torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, momentum=0.95), torch.optim.AdamW(rest, lr=config.adamw_lr, betas=(0.9, 0.98), weight_decay=0.0)]
 
-# %% ../nbs/07_training.ipynb #4653c432
+# %% ../nbs/07_training.ipynb #6cd80448
 def beside(path: Path, suffix: str) -> Path:
     "`medical_diffusion.pt` → `medical_diffusion` + suffix."
     return Path(path).with_suffix(suffix)
@@ -354,7 +354,7 @@ class Trainer:
         self.noise_sum, self.noise_count = torch.zeros(12), torch.zeros(12)
         self.stopped_by: int | None = None
 
-# %% ../nbs/07_training.ipynb #b62b31c8
+# %% ../nbs/07_training.ipynb #3e3e28a6
 @patch
 def one_step(self: Trainer) -> None:
     "A batch, its loss, and a step of both optimizers."
@@ -396,7 +396,7 @@ def validate(self: Trainer) -> float:
     self.last_valid = total
     return total
 
-# %% ../nbs/07_training.ipynb #0f53b354
+# %% ../nbs/07_training.ipynb #9c9e7f9e
 @patch
 def save(self: Trainer) -> None:
     "Write the three files, each atomically."
@@ -429,7 +429,7 @@ def resume(self: Trainer) -> "Trainer":
     self.decay = tuple(decay) if decay and self.step < decay[1] else None # a finished decay does not bind the next sitting
     return self
 
-# %% ../nbs/07_training.ipynb #2f6f2ce3
+# %% ../nbs/07_training.ipynb #840fd63e
 @contextmanager
 def noticing(trainer: Trainer):
     "While it lasts, SIGINT and SIGTERM do not kill but are noted in `trainer.stopped_by`."

@@ -20,10 +20,11 @@ import shutil
 import sys
 import tempfile
 import unicodedata
+from collections import Counter
 from functools import reduce
 from pathlib import Path
 
-from pages import ROOT, as_markdown, front_matter, from_root, markdown_cell, options, plain, processed, prose, relink, settings
+from pages import ROOT, as_markdown, from_root, front_matter, markdown_cell, plain, processed, prose, relink, settings
 
 MATH = re.compile(r"\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?=\S)(?P<inline>[^$]+?)(?<=[^\s\\])\$(?![\d$])", re.S)
 FONT_RANGES = [(0x20, 0x17F), (0x300, 0x3FF), (0x1E00, 0x22FF), (0x2300, 0x23FF), (0x27C0, 0x27FF), (0x1D400, 0x1D7FF)]
@@ -175,8 +176,8 @@ def resolve(name: str, module):
     return raw.fget if isinstance(raw, property) else inspect.unwrap(getattr(owner, last)) if callable(getattr(owner, last)) else raw
 
 
-def entry(name: str, module, shown: set[str], index: set[str]) -> str:
-    "What a reader needs to call one exported name."
+def entry(name: str, module, shown: set[str], index: set[str], place: str) -> str:
+    "What a reader needs to call one exported name; `place` is its anchor."
     obj = resolve(name, module)
     inner = sorted(n for n in index if n.startswith(name + ".") and n not in shown) if inspect.isclass(obj) else []
     link = f"{settings()['project']['urls']['Repository']}/blob/{settings()['tool']['nbdev']['branch']}/{module.__name__.replace('.', '/')}.py#L{source_line(obj)}"
@@ -185,7 +186,7 @@ def entry(name: str, module, shown: set[str], index: set[str]) -> str:
     call = "" if model else f"```python\n{name if is_property else signature(name, obj)}\n```"
     doc = inspect.getdoc(obj) if obj.__doc__ and not (obj.__doc__.startswith(f"{name}(") or obj.__doc__ == getattr(obj.__base__ if inspect.isclass(obj) else None, "__doc__", None)) else ""
     parts = [
-        f"### {name} {{#{name.lower()}}}",
+        f"### {name} {{#{place}}}",
         "".join(map(anchor, inner)) + f'[source]({link}){{.source-link aria-label="Source of {name}"}}',
         call,
         doc,
@@ -204,11 +205,13 @@ def show_doc_name(cell) -> str | None:
 def referenced(cells: list, module_name: str | None, index: set[str]) -> list:
     "Cells with nbdev's `show_doc` cells replaced by entries: in the order of the source, where nbdev has it reversed."
     if module_name is None: return cells
-    module, out, run = importlib.import_module(f"meddiff.{module_name}"), [], []
+    module, out, run, places = importlib.import_module(f"meddiff.{module_name}"), [], [], Counter()
     shown = {n for c in cells if (n := show_doc_name(c))}
 
     def flush() -> None:
-        out.extend(markdown_cell(entry(n, module, shown, index)) for n in sorted(run, key=lambda n: source_line(resolve(n, module))))
+        for name in sorted(run, key=lambda n: source_line(resolve(n, module))):
+            places[name.lower()] += 1  # a class `Column` and a function `column` share an anchor in nbdev's index: the first has it
+            out.append(markdown_cell(entry(name, module, shown, index, name.lower() + (f"-{places[name.lower()]}" if places[name.lower()] > 1 else ""))))
         run.clear()
 
     for cell in cells:
@@ -219,7 +222,8 @@ def referenced(cells: list, module_name: str | None, index: set[str]) -> list:
             out.append(cell)
     flush()
     anchored = shown | {n for n in index if any(n.startswith(s + ".") for s in shown)}
-    rest = "".join(anchor(n) for n in sorted(index - anchored))
+    taken = {n.lower() for n in anchored}
+    rest = "".join(anchor(n) for n in sorted({n.lower() for n in index} - taken))
     return [*out, markdown_cell(f"::: {{.anchors}}\n{rest}\n:::")] if rest else out
 
 
