@@ -14,7 +14,7 @@ __all__ = ['CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEED', 'WHOLE', 'PLACES
            'row', 'cards', 'watch', 'copy_button', 'state_of', 'downloads', 'read', 'write_page', 'figures', 'lines',
            'chart', 'training_board', 'training_page', 'about_page', 'main']
 
-# %% ../nbs/12_app.ipynb #4ff369f5
+# %% ../nbs/12_app.ipynb #7b10edcd
 import csv, html, io, json, logging, math, os, re, secrets, time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ import streamlit as st
 from .pipeline import PRESETS, MedicalDiffusion, Note, settings
 from .sampling import SAMPLERS, SamplingConfig
 
-# %% ../nbs/12_app.ipynb #3b16fccf
+# %% ../nbs/12_app.ipynb #db36fd52
 def shade(
     confidence: float, # 0 … 1
 ) -> str:              # a CSS colour
@@ -49,7 +49,7 @@ def legend_html() -> str:
     swatches = "".join(f'<span style="background:{shade(c)}">{c:.0%}</span>' for c in (0, .25, .5, .75, 1))
     return f'<div class="legend">how surely a token stands {swatches}</div>'
 
-# %% ../nbs/12_app.ipynb #e25628ac
+# %% ../nbs/12_app.ipynb #a640264d
 CSV_COLUMNS = ("diagnosis", "clinical_note", "seed", "index", "complete", "nearest", "checkpoint")
 
 def notes_csv(
@@ -75,7 +75,7 @@ def file_stem(
     "A name for a download, of plain letters and digits."
     return f"meddiff-{re.sub('[^a-z0-9]+', '-', diagnosis.lower()).strip('-')[:40].strip('-') or 'note'}-seed{seed}"
 
-# %% ../nbs/12_app.ipynb #64edc65a
+# %% ../nbs/12_app.ipynb #77015012
 LONGEST = 300 # characters of a diagnosis
 
 def literal(
@@ -91,7 +91,7 @@ def cut(
     if len(text) <= LONGEST: return text, ""
     return text[:LONGEST], f"The diagnosis has {len(text):,} characters; its first {LONGEST} are used."
 
-# %% ../nbs/12_app.ipynb #dae706a7
+# %% ../nbs/12_app.ipynb #c7d99795
 MOST_NOTES, MOST_SEED = 8, 2 ** 32 - 1
 
 def whole(
@@ -122,7 +122,7 @@ def from_query(
         except ValueError as e: problems.append(str(e))
     return values, sorted(problems)
 
-# %% ../nbs/12_app.ipynb #6f29b3c1
+# %% ../nbs/12_app.ipynb #607b748a
 WHOLE = "whole note"
 
 def expected_steps(
@@ -144,7 +144,7 @@ def describe(
     extra = [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1)
     return ", ".join([blocks, f"{config.num_inference_steps} steps" + (" each" if config.block_size else ""), config.sampler, f"temperature {config.temperature:g}", *extra])
 
-# %% ../nbs/12_app.ipynb #bb97cc7e
+# %% ../nbs/12_app.ipynb #25c5f28a
 PLACES = (Path("."), Path("runs"))
 
 def stamp(
@@ -171,7 +171,7 @@ def load_model(
     "A checkpoint, read once for all sessions. Raises `ValueError` for what is none."
     return MedicalDiffusion.from_pretrained(source or None)
 
-# %% ../nbs/12_app.ipynb #9d9f7fdd
+# %% ../nbs/12_app.ipynb #2284cb80
 def log_lines(
     path: Path,
 ) -> list[dict]:
@@ -206,7 +206,7 @@ def find_logs(
         except (OSError, ValueError, AttributeError): return False
     return sorted((p for f in folders for p in Path(f).glob("*.jsonl") if is_log(p)), key=stamp, reverse=True)
 
-# %% ../nbs/12_app.ipynb #dc5a67b8
+# %% ../nbs/12_app.ipynb #f73a10a3
 def by_block(
     log: pd.DataFrame,
 ) -> pd.DataFrame: # a column a block size, smallest first, over tokens
@@ -245,10 +245,10 @@ def lasting(
     if seconds < 5400: return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
 
-# %% ../nbs/12_app.ipynb #d3b86c32
+# %% ../nbs/12_app.ipynb #2e56439f
 DISCLAIMER = "Synthetic notes for research, teaching and software tests. Not for clinical use."
 CSS = """<style>
-[data-testid="stAppDeployButton"] { display: none }
+[data-testid="stAppDeployButton"], [data-testid="stStatusWidget"] { display: none }
 .block-container { max-width: 78rem; padding-top: 4.5rem }
 .block-container h1 { padding: 0 0 .2rem; font-size: 2rem }
 .note { min-height: 13.5rem }
@@ -260,7 +260,7 @@ CSS = """<style>
 .legend { font-size: .85rem; line-height: 2 }
 .legend span { border-radius: .25em; padding: .12em .45em; margin-left: .35em; font-variant-numeric: tabular-nums; outline: 1px solid rgba(128,128,128,.35) }
 .empty { min-height: 20rem; display: grid; place-content: center; text-align: center; border: 1px dashed rgba(128,128,128,.5); border-radius: .6rem; padding: 1.5rem; line-height: 1.7 }
-@media (max-width: 640px) { .note { min-height: 22rem } .empty { min-height: 10rem } }
+@media (max-width: 640px) { .note { min-height: 20rem } .empty { min-height: 10rem } }
 </style>"""
 
 @contextmanager
@@ -287,7 +287,7 @@ def heading(title: str) -> None:
     st.title(title, anchor=False)
     st.caption(DISCLAIMER)
 
-# %% ../nbs/12_app.ipynb #1205227a
+# %% ../nbs/12_app.ipynb #ed8461c2
 def sources() -> list[str]:
     "What can be chosen: `MEDDIFF_CHECKPOINT` if set, the shipped checkpoint (\"\"), and what `find_checkpoints` finds."
     asked = os.environ.get("MEDDIFF_CHECKPOINT")
@@ -314,7 +314,7 @@ def choose_model() -> MedicalDiffusion:
         if written: st.caption(f"Saved {lasting(time.time() - written)} ago. A newer save is read at the next click.")
     return model
 
-# %% ../nbs/12_app.ipynb #de5d8beb
+# %% ../nbs/12_app.ipynb #b1705eea
 def new_seed() -> None:
     "Throw the dice."
     st.session_state["seed"] = secrets.randbelow(MOST_SEED + 1)
@@ -346,7 +346,7 @@ def open_form(names: list[str]) -> None:
         st.session_state["opened"] = problems
     for p in st.session_state["opened"]: st.warning(literal(p))
 
-# %% ../nbs/12_app.ipynb #44a78937
+# %% ../nbs/12_app.ipynb #9bc6c0b8
 def with_typed(
     names: list[str],
     typed: str | None, # what stands in the field
@@ -374,7 +374,7 @@ def ask(
     if st.query_params.to_dict() != address: st.query_params.from_dict(address)
     if st.button("Generate", type="primary", width="stretch", key="generate"): return dict(diagnosis=diagnosis, n=n, preset=preset, seed=int(seed), length=length, **changes)
 
-# %% ../nbs/12_app.ipynb #fdd2eda3
+# %% ../nbs/12_app.ipynb #7ceaa763
 FRAMES = 12 # a second, at most
 
 def note_html(
@@ -423,7 +423,7 @@ def watch(
     st.session_state["written"]["finished"] = True
     st.rerun()
 
-# %% ../nbs/12_app.ipynb #445de080
+# %% ../nbs/12_app.ipynb #4dceb591
 COPY_JS = """export default function({ parentElement, data }) {
   const button = parentElement.querySelector("button");
   button.setAttribute("aria-label", "Copy note " + data.number);
@@ -471,7 +471,7 @@ def read(
             st.html(note_html(note, i, state_of(note, written["finished"])))
             copy_button(note.text, i)
 
-# %% ../nbs/12_app.ipynb #2b0792e3
+# %% ../nbs/12_app.ipynb #2b629586
 EMPTY = '<div class="empty">Notes will form here.<br>Pick a diagnosis, or type one, and press <b>Generate</b>.</div>'
 
 def write_page() -> None:
@@ -486,7 +486,7 @@ def write_page() -> None:
         if "written" in st.session_state: read(st.session_state["written"])
         elif not request: st.html(EMPTY)
 
-# %% ../nbs/12_app.ipynb #1079ec27
+# %% ../nbs/12_app.ipynb #7086d33c
 COLOURS = "#6a4fb3 #3f7fd0 #1fa0a8 #3aa856 #c39a1c #e0643c".split() # the first to the last of an order
 RUNNING = 180 # seconds since the last save within which a training is taken to be alive
 
@@ -504,9 +504,9 @@ def lines(
 ) -> alt.Chart:
     "Lines in the order of their columns, coloured from dark to bright; readable on a light and a dark page."
     names, long = list(map(str, data)), data.set_axis(list(map(str, data)), axis=1).rename_axis("x").reset_index().melt("x", var_name="line", value_name="y").dropna()
-    colour = alt.Color("line:N", sort=names, scale=alt.Scale(domain=names, range=[COLOURS[round(i * (len(COLOURS) - 1) / max(len(names) - 1, 1))] for i in range(len(names))]), legend=alt.Legend(title=None, orient="bottom", columns=3, labelLimit=240))
+    colour = alt.Color("line:N", sort=names, scale=alt.Scale(domain=names, range=[COLOURS[round(i * (len(COLOURS) - 1) / max(len(names) - 1, 1))] for i in range(len(names))]), legend=alt.Legend(title=None, orient="bottom", columns=2, labelLimit=240) if len(names) > 1 else None)
     tip = [alt.Tooltip("line:N", title=" "), alt.Tooltip("x:Q", title=x, format=","), alt.Tooltip("y:Q", title=y, format=",.3~f")]
-    return alt.Chart(long, height=300).mark_line(point=len(data) == 1).encode(alt.X("x:Q", title=x, axis=alt.Axis(format="~s", tickCount=6)), alt.Y("y:Q", title=y), colour, tooltip=tip)
+    return alt.Chart(long, height=330).mark_line(point=len(data) == 1).encode(alt.X("x:Q", title=x, axis=alt.Axis(format="~s", tickCount=6)), alt.Y("y:Q", title=y), colour, tooltip=tip)
 
 def chart(title: str, data: pd.DataFrame, *axes: str) -> None:
     "A chart with its title above, unless there is nothing to draw."
@@ -549,7 +549,7 @@ def training_page() -> None:
     st.caption(literal(path))
     st.fragment(run_every=5)(training_board)(path)
 
-# %% ../nbs/12_app.ipynb #ddddae81
+# %% ../nbs/12_app.ipynb #f0dfe8dd
 ABOUT = """meddiff writes clinical notes about patients who never existed. A diagnosis is read by BERT; a transformer then turns Gaussian noise, step by step, into points of BERT's table of word
 embeddings, and those into text. Every token has its own clock, so the same network writes a whole note at once, block by block, or token by token.
 
@@ -572,7 +572,7 @@ def about_page() -> None:
     st.subheader("Limits", anchor=False)
     st.markdown(LIMITS)
 
-# %% ../nbs/12_app.ipynb #2fb5c208
+# %% ../nbs/12_app.ipynb #b59134dd
 def main() -> None:
     "The app. `streamlit run app.py` calls it."
     st.set_page_config(page_title="meddiff", page_icon="🩺", layout="wide")
@@ -581,5 +581,5 @@ def main() -> None:
              st.Page(framed(about_page), title="About", icon=":material/info:", url_path="about")]
     st.navigation(pages, position="top").run()
 
-# %% ../nbs/12_app.ipynb #5880f725
+# %% ../nbs/12_app.ipynb #adbffd7c
 if __name__ == "__main__" and st.runtime.exists(): main() # so that `streamlit run` can be given this module too

@@ -21,13 +21,13 @@ from meddiff.app import DISCLAIMER, load_model, notes_csv
 from meddiff.pipeline import MedicalDiffusion
 
 APP = Path(__file__).resolve().parent.parent / "app.py"
-BLOCKS = {f"block {b}": 3.0 for b in (1, 2, 4, 8, 16, "whole")}
 
 
 def log_line(i: int, **more) -> str:
     "A line as a training writes it at every save."
-    line = dict(step=60 * (i + 1), tokens=84_000 * (i + 1), seconds=60.0 * (i + 1), valid=4 - i / 10, best=4 - i / 10, time=time.time() - 60 * (9 - i), by_noise=[6.0 - k / 2 for k in range(12)], next=2 - i / 20)
-    return json.dumps(line | BLOCKS | more) + "\n"
+    line = dict(step=60 * (i + 1), tokens=84_000 * (i + 1), seconds=60.0 * (i + 1), valid=4 - i / 10, best=4 - i / 10, time=time.time() - 60 * (9 - i), by_noise=[(6 - i / 4) / (1 + 2 ** (k - 5)) for k in range(12)], next=2 - i / 20)
+    blocks = {f"block {b}": 2 + k / 3 + 2 / (i + 1) for k, b in enumerate((1, 2, 4, 8, 16, "whole"))}
+    return json.dumps(line | blocks | more) + "\n"
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def generate(tab) -> list[str]:
     tab.get_by_role("button", name="Generate").click()
     tab.get_by_text("forming").first.wait_for()
     tab.get_by_text("Done after").wait_for()
-    return tab.locator(".note p").all_inner_texts()
+    return tab.locator(".note p").all_text_contents()
 
 
 def shot(tab, name: str) -> None:
@@ -305,7 +305,7 @@ def test_notes_form_without_a_jump_and_can_be_taken_away(tab, server):
     after = tab.locator(".st-key-card_0").bounding_box()
     assert abs(before["y"] - after["y"]) < 6 and -6 < after["height"] - before["height"] < 70  # a long note may need two more lines
     notes = load_model("", 0.0).generate("Gout", n=2, preset="fast", seed=7)
-    assert tab.locator(".note p").all_inner_texts() == [n.text for n in notes]
+    assert tab.locator(".note p").all_text_contents() == [n.text for n in notes]
     with tab.expect_download() as download:
         tab.get_by_role("button", name="CSV").click()
     assert download.value.suggested_filename == "meddiff-gout-seed7.csv"
@@ -319,7 +319,7 @@ def test_stop_keeps_what_has_formed(tab, server):
     goto(tab, f"{server}/?diagnosis=Gout&n=8&preset=best&seed=7")
     tab.get_by_role("button", name="Generate").click()
     tab.locator(".note.forming span").nth(20).wait_for()
-    tab.get_by_role("button", name="Stop").click()
+    tab.locator(".st-key-stop button").click()
     tab.get_by_text("Stopped after").wait_for()
     tab.locator(".note p").nth(7).wait_for()
     assert tab.locator(".note span").count() > 20
@@ -349,5 +349,5 @@ def test_sessions_do_not_see_each_other(browser, server):
         t.get_by_role("button", name="Generate").click()
     for i, t in enumerate(tabs):
         t.get_by_text("Done after").wait_for()
-        assert t.locator(".note p").all_inner_texts() == [load_model("", 0.0).generate("Gout", preset="fast", seed=i)[0].text]
+        assert t.locator(".note p").all_text_contents() == [load_model("", 0.0).generate("Gout", preset="fast", seed=i)[0].text]
         t.context.close()
