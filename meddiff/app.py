@@ -14,7 +14,7 @@ __all__ = ['CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEED', 'WHOLE', 'PLACES
            'row', 'cards', 'watch', 'copy_button', 'state_of', 'downloads', 'read', 'write_page', 'figures', 'lines',
            'chart', 'training_board', 'training_page', 'about_page', 'main']
 
-# %% ../nbs/12_app.ipynb #7b10edcd
+# %% ../nbs/12_app.ipynb #b4f80444
 import csv, html, io, json, logging, math, os, re, secrets, time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ import streamlit as st
 from .pipeline import PRESETS, MedicalDiffusion, Note, settings
 from .sampling import SAMPLERS, SamplingConfig
 
-# %% ../nbs/12_app.ipynb #db36fd52
+# %% ../nbs/12_app.ipynb #6017a2f5
 def shade(
     confidence: float, # 0 … 1
 ) -> str:              # a CSS colour
@@ -49,7 +49,7 @@ def legend_html() -> str:
     swatches = "".join(f'<span style="background:{shade(c)}">{c:.0%}</span>' for c in (0, .25, .5, .75, 1))
     return f'<div class="legend">how surely a token stands {swatches}</div>'
 
-# %% ../nbs/12_app.ipynb #a640264d
+# %% ../nbs/12_app.ipynb #4b9fba61
 CSV_COLUMNS = ("diagnosis", "clinical_note", "seed", "index", "complete", "nearest", "checkpoint")
 
 def notes_csv(
@@ -75,7 +75,7 @@ def file_stem(
     "A name for a download, of plain letters and digits."
     return f"meddiff-{re.sub('[^a-z0-9]+', '-', diagnosis.lower()).strip('-')[:40].strip('-') or 'note'}-seed{seed}"
 
-# %% ../nbs/12_app.ipynb #77015012
+# %% ../nbs/12_app.ipynb #c76f7465
 LONGEST = 300 # characters of a diagnosis
 
 def literal(
@@ -91,7 +91,7 @@ def cut(
     if len(text) <= LONGEST: return text, ""
     return text[:LONGEST], f"The diagnosis has {len(text):,} characters; its first {LONGEST} are used."
 
-# %% ../nbs/12_app.ipynb #c7d99795
+# %% ../nbs/12_app.ipynb #76394e7f
 MOST_NOTES, MOST_SEED = 8, 2 ** 32 - 1
 
 def whole(
@@ -122,7 +122,7 @@ def from_query(
         except ValueError as e: problems.append(str(e))
     return values, sorted(problems)
 
-# %% ../nbs/12_app.ipynb #607b748a
+# %% ../nbs/12_app.ipynb #f59b2397
 WHOLE = "whole note"
 
 def expected_steps(
@@ -144,7 +144,7 @@ def describe(
     extra = [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1)
     return ", ".join([blocks, f"{config.num_inference_steps} steps" + (" each" if config.block_size else ""), config.sampler, f"temperature {config.temperature:g}", *extra])
 
-# %% ../nbs/12_app.ipynb #25c5f28a
+# %% ../nbs/12_app.ipynb #27249f3d
 PLACES = (Path("."), Path("runs"))
 
 def stamp(
@@ -171,7 +171,7 @@ def load_model(
     "A checkpoint, read once for all sessions. Raises `ValueError` for what is none."
     return MedicalDiffusion.from_pretrained(source or None)
 
-# %% ../nbs/12_app.ipynb #2284cb80
+# %% ../nbs/12_app.ipynb #1dc7225a
 def log_lines(
     path: Path,
 ) -> list[dict]:
@@ -206,7 +206,7 @@ def find_logs(
         except (OSError, ValueError, AttributeError): return False
     return sorted((p for f in folders for p in Path(f).glob("*.jsonl") if is_log(p)), key=stamp, reverse=True)
 
-# %% ../nbs/12_app.ipynb #f73a10a3
+# %% ../nbs/12_app.ipynb #9e5cfae1
 def by_block(
     log: pd.DataFrame,
 ) -> pd.DataFrame: # a column a block size, smallest first, over tokens
@@ -245,16 +245,20 @@ def lasting(
     if seconds < 5400: return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
 
-# %% ../nbs/12_app.ipynb #2e56439f
+# %% ../nbs/12_app.ipynb #e0e29954
 DISCLAIMER = "Synthetic notes for research, teaching and software tests. Not for clinical use."
 CSS = """<style>
 [data-testid="stAppDeployButton"], [data-testid="stStatusWidget"] { display: none }
 .block-container { max-width: 78rem; padding-top: 4.5rem }
 .block-container h1 { padding: 0 0 .2rem; font-size: 2rem }
+.block-container h2 { padding: 1rem 0 .4rem; font-size: 1.35rem }
+[data-testid="stCaptionContainer"] { color: inherit !important; opacity: .8 !important }
+[data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] *, [kind="segmented_controlActive"] p { color: inherit !important }
+[kind="segmented_controlActive"] { color: inherit !important }
 .note { min-height: 13.5rem }
 .note.forming { margin-bottom: 50px }
 .st-key-row { min-height: 3rem }
-.note h3 { font-size: .85rem; font-weight: 600; opacity: .8; padding: 0; margin: 0 0 .4rem; letter-spacing: .01em }
+.block-container .note h2 { font-size: .85rem; font-weight: 600; opacity: .8; padding: 0; margin: 0 0 .4rem; letter-spacing: .01em }
 .note p { line-height: 1.9; font-size: 1.03rem; overflow-wrap: anywhere; margin: 0 }
 .note span { border-radius: .25em; padding: .12em 0 }
 .legend { font-size: .85rem; line-height: 2 }
@@ -287,7 +291,7 @@ def heading(title: str) -> None:
     st.title(title, anchor=False)
     st.caption(DISCLAIMER)
 
-# %% ../nbs/12_app.ipynb #ed8461c2
+# %% ../nbs/12_app.ipynb #0801d08c
 def sources() -> list[str]:
     "What can be chosen: `MEDDIFF_CHECKPOINT` if set, the shipped checkpoint (\"\"), and what `find_checkpoints` finds."
     asked = os.environ.get("MEDDIFF_CHECKPOINT")
@@ -314,7 +318,7 @@ def choose_model() -> MedicalDiffusion:
         if written: st.caption(f"Saved {lasting(time.time() - written)} ago. A newer save is read at the next click.")
     return model
 
-# %% ../nbs/12_app.ipynb #b1705eea
+# %% ../nbs/12_app.ipynb #194d87e0
 def new_seed() -> None:
     "Throw the dice."
     st.session_state["seed"] = secrets.randbelow(MOST_SEED + 1)
@@ -346,7 +350,7 @@ def open_form(names: list[str]) -> None:
         st.session_state["opened"] = problems
     for p in st.session_state["opened"]: st.warning(literal(p))
 
-# %% ../nbs/12_app.ipynb #9bc6c0b8
+# %% ../nbs/12_app.ipynb #14c1b14a
 def with_typed(
     names: list[str],
     typed: str | None, # what stands in the field
@@ -374,7 +378,7 @@ def ask(
     if st.query_params.to_dict() != address: st.query_params.from_dict(address)
     if st.button("Generate", type="primary", width="stretch", key="generate"): return dict(diagnosis=diagnosis, n=n, preset=preset, seed=int(seed), length=length, **changes)
 
-# %% ../nbs/12_app.ipynb #7ceaa763
+# %% ../nbs/12_app.ipynb #15345e48
 FRAMES = 12 # a second, at most
 
 def note_html(
@@ -384,7 +388,7 @@ def note_html(
     kind: str = "",  # CSS class: "forming" keeps room for what comes when the note is done
 ) -> str:
     "A note as it stands in its card."
-    return f'<div class="note {kind}"><h3>Note {number} · {html.escape(state)}</h3><p>{token_html(note)}</p></div>'
+    return f'<div class="note {kind}"><h2>Note {number} · {html.escape(state)}</h2><p>{token_html(note)}</p></div>'
 
 def headline(name: str, seed: int, config: str, nearest: str | None) -> None:
     "What is written, and how."
@@ -423,7 +427,7 @@ def watch(
     st.session_state["written"]["finished"] = True
     st.rerun()
 
-# %% ../nbs/12_app.ipynb #4dceb591
+# %% ../nbs/12_app.ipynb #0b985891
 COPY_JS = """export default function({ parentElement, data }) {
   const button = parentElement.querySelector("button");
   button.setAttribute("aria-label", "Copy note " + data.number);
@@ -471,7 +475,7 @@ def read(
             st.html(note_html(note, i, state_of(note, written["finished"])))
             copy_button(note.text, i)
 
-# %% ../nbs/12_app.ipynb #2b629586
+# %% ../nbs/12_app.ipynb #38ae1257
 EMPTY = '<div class="empty">Notes will form here.<br>Pick a diagnosis, or type one, and press <b>Generate</b>.</div>'
 
 def write_page() -> None:
@@ -486,7 +490,7 @@ def write_page() -> None:
         if "written" in st.session_state: read(st.session_state["written"])
         elif not request: st.html(EMPTY)
 
-# %% ../nbs/12_app.ipynb #7086d33c
+# %% ../nbs/12_app.ipynb #2bacadad
 COLOURS = "#6a4fb3 #3f7fd0 #1fa0a8 #3aa856 #c39a1c #e0643c".split() # the first to the last of an order
 RUNNING = 180 # seconds since the last save within which a training is taken to be alive
 
@@ -549,7 +553,7 @@ def training_page() -> None:
     st.caption(literal(path))
     st.fragment(run_every=5)(training_board)(path)
 
-# %% ../nbs/12_app.ipynb #f0dfe8dd
+# %% ../nbs/12_app.ipynb #0939b633
 ABOUT = """meddiff writes clinical notes about patients who never existed. A diagnosis is read by BERT; a transformer then turns Gaussian noise, step by step, into points of BERT's table of word
 embeddings, and those into text. Every token has its own clock, so the same network writes a whole note at once, block by block, or token by token.
 
@@ -566,13 +570,13 @@ def about_page() -> None:
     heading("About meddiff")
     model = choose_model()
     st.markdown(ABOUT)
-    st.subheader("The chosen checkpoint", anchor=False)
+    st.header("The chosen checkpoint", anchor=False)
     st.table(pd.Series(facts(model), name="Value").rename_axis("Figure"), border="horizontal")
     with st.expander(f"The {len(model.checkpoint.names)} known diagnoses"): st.markdown(literal(", ".join(sorted(model.checkpoint.names, key=str.lower))))
-    st.subheader("Limits", anchor=False)
+    st.header("Limits", anchor=False)
     st.markdown(LIMITS)
 
-# %% ../nbs/12_app.ipynb #b59134dd
+# %% ../nbs/12_app.ipynb #f7e72878
 def main() -> None:
     "The app. `streamlit run app.py` calls it."
     st.set_page_config(page_title="meddiff", page_icon="🩺", layout="wide")
@@ -581,5 +585,5 @@ def main() -> None:
              st.Page(framed(about_page), title="About", icon=":material/info:", url_path="about")]
     st.navigation(pages, position="top").run()
 
-# %% ../nbs/12_app.ipynb #adbffd7c
+# %% ../nbs/12_app.ipynb #bfb69cd1
 if __name__ == "__main__" and st.runtime.exists(): main() # so that `streamlit run` can be given this module too

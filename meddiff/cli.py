@@ -7,7 +7,7 @@ Docs: https://meddiff.github.io/meddiff/cli.html.md"""
 # %% auto #0
 __all__ = ['cli', 'USAGE', 'say', 'check_output', 'corpus', 'train', 'make_trainer', 'generate', 'write_notes', 'app', 'main']
 
-# %% ../nbs/11_cli.ipynb #003e91ac
+# %% ../nbs/11_cli.ipynb #ad7e400b
 import csv, json, os, subprocess, sys, warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Annotated, Optional
 
 import typer
 
-# %% ../nbs/11_cli.ipynb #e79d2f38
+# %% ../nbs/11_cli.ipynb #3a6ece10
 cli = typer.Typer(name="meddiff", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Clinical notes from a diagnosis, by Gaussian diffusion in the space of BERT token embeddings. Notes are synthetic and not for clinical use.")
 
@@ -34,7 +34,7 @@ def check_output(
     if not path.absolute().parent.is_dir(): raise ValueError(f"--output {path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.absolute().parent, os.W_OK): raise ValueError(f"--output {path}: the folder {path.parent} cannot be written to")
 
-# %% ../nbs/11_cli.ipynb #7dcb6339
+# %% ../nbs/11_cli.ipynb #b6fcebbd
 @cli.command()
 def corpus(
     n: Annotated[int, typer.Option(help="Notes to write.", min=1)] = 9600,
@@ -48,7 +48,7 @@ def corpus(
     known = fingerprints(dataset_path()) if seed else ()
     say(f"wrote {write_csv(tqdm(generate(n, seed, known), total=n, unit='note', file=sys.stderr, disable=not sys.stderr.isatty()), output):,} notes to {output}")
 
-# %% ../nbs/11_cli.ipynb #1010d6d4
+# %% ../nbs/11_cli.ipynb #5abbfe74
 @cli.command()
 def train(
     data: Annotated[Optional[Path], typer.Option(help="CSV of notes; the shipped dataset if not given.")] = None,
@@ -112,7 +112,7 @@ def make_trainer(data: Path | None, diagnosis_column: str, note_column: str, out
     trainer = Trainer(checkpoint, notes, watched, output, config, device, precision, progress=sys.stderr.isatty())
     return trainer.resume() if resume else trainer
 
-# %% ../nbs/11_cli.ipynb #007c0d4f
+# %% ../nbs/11_cli.ipynb #d6f250d4
 @cli.command()
 def generate(
     diagnosis: Annotated[list[str], typer.Argument(help="One or more diagnoses, each in quotes.")],
@@ -157,7 +157,7 @@ def write_notes(notes: Iterable, as_json: bool, output: Path | None) -> None:
     write_atomically(output, save)
     say(f"wrote {len(notes):,} notes to {output}")
 
-# %% ../nbs/11_cli.ipynb #4f09fc1f
+# %% ../nbs/11_cli.ipynb #f19396dc
 @cli.command()
 def app(
     port: Annotated[int, typer.Option(help="Port of the page.", min=1, max=65535)] = 8501,
@@ -166,7 +166,7 @@ def app(
     from importlib.resources import files
     raise SystemExit(subprocess.run([sys.executable, "-m", "streamlit", "run", str(files("meddiff") / "app.py"), f"--server.port={port}", "--browser.gatherUsageStats=false"]).returncode)
 
-# %% ../nbs/11_cli.ipynb #df1de695
+# %% ../nbs/11_cli.ipynb #ddd2201d
 USAGE = typer.BadParameter.__mro__[2] # the base of all complaints about arguments, in whichever click typer brings
 
 def main(

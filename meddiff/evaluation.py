@@ -7,12 +7,12 @@ Docs: https://meddiff.github.io/meddiff/evaluation.html.md"""
 # %% auto #0
 __all__ = ['plain_texts', 'NgramIndex', 'discriminator_auc']
 
-# %% ../nbs/10_evaluation.ipynb #435720a6
+# %% ../nbs/10_evaluation.ipynb #7f74c92f
 import numpy as np
 
 from .embedding import EmbeddingSpace
 
-# %% ../nbs/10_evaluation.ipynb #d370b6b6
+# %% ../nbs/10_evaluation.ipynb #40384ebd
 def plain_texts(
     texts: list[str],
     space: EmbeddingSpace,
@@ -20,7 +20,7 @@ def plain_texts(
     "Texts as lower-cased WordPiece words apart by spaces."
     return [space.plain(ids) for ids in space.tokenize(texts)]
 
-# %% ../nbs/10_evaluation.ipynb #46751258
+# %% ../nbs/10_evaluation.ipynb #142fcdd3
 class NgramIndex:
     "The distinct n-grams of a set of texts, as sorted 64-bit hashes."
     def __init__(self,
@@ -46,7 +46,7 @@ class NgramIndex:
         if not len(asked): raise ValueError(f"no text has {self.n} words")
         return float(np.isin(asked, self.hashes).mean())
 
-# %% ../nbs/10_evaluation.ipynb #e09a0315
+# %% ../nbs/10_evaluation.ipynb #3eab6cc5
 def discriminator_auc(
     generated: list[str], # plain
     held_out: list[str],  # plain, as many
