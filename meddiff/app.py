@@ -14,7 +14,10 @@ __all__ = ['CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEED', 'WHOLE', 'PLACES
            'row', 'cards', 'watch', 'copy_button', 'state_of', 'downloads', 'read', 'write_page', 'figures', 'lines',
            'chart', 'training_board', 'training_page', 'about_page', 'main']
 
-# %% ../nbs/12_app.ipynb #b4f80444
+# %% ../nbs/12_app.ipynb #2f06996f
+__package__ = "meddiff" # `streamlit run meddiff/app.py` runs this file as a script, which else could not import its neighbours
+
+# %% ../nbs/12_app.ipynb #d007f929
 import csv, html, io, json, logging, math, os, re, secrets, time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
@@ -23,11 +26,12 @@ from pathlib import Path
 import altair as alt # comes with streamlit
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from .pipeline import PRESETS, MedicalDiffusion, Note, settings
 from .sampling import SAMPLERS, SamplingConfig
 
-# %% ../nbs/12_app.ipynb #6017a2f5
+# %% ../nbs/12_app.ipynb #46143f6f
 def shade(
     confidence: float, # 0 … 1
 ) -> str:              # a CSS colour
@@ -49,7 +53,7 @@ def legend_html() -> str:
     swatches = "".join(f'<span style="background:{shade(c)}">{c:.0%}</span>' for c in (0, .25, .5, .75, 1))
     return f'<div class="legend">how surely a token stands {swatches}</div>'
 
-# %% ../nbs/12_app.ipynb #4b9fba61
+# %% ../nbs/12_app.ipynb #c119e8d7
 CSV_COLUMNS = ("diagnosis", "clinical_note", "seed", "index", "complete", "nearest", "checkpoint")
 
 def notes_csv(
@@ -75,7 +79,7 @@ def file_stem(
     "A name for a download, of plain letters and digits."
     return f"meddiff-{re.sub('[^a-z0-9]+', '-', diagnosis.lower()).strip('-')[:40].strip('-') or 'note'}-seed{seed}"
 
-# %% ../nbs/12_app.ipynb #c76f7465
+# %% ../nbs/12_app.ipynb #e68441b1
 LONGEST = 300 # characters of a diagnosis
 
 def literal(
@@ -91,7 +95,7 @@ def cut(
     if len(text) <= LONGEST: return text, ""
     return text[:LONGEST], f"The diagnosis has {len(text):,} characters; its first {LONGEST} are used."
 
-# %% ../nbs/12_app.ipynb #76394e7f
+# %% ../nbs/12_app.ipynb #ea10db48
 MOST_NOTES, MOST_SEED = 8, 2 ** 32 - 1
 
 def whole(
@@ -122,7 +126,7 @@ def from_query(
         except ValueError as e: problems.append(str(e))
     return values, sorted(problems)
 
-# %% ../nbs/12_app.ipynb #f59b2397
+# %% ../nbs/12_app.ipynb #1ee3e68c
 WHOLE = "whole note"
 
 def expected_steps(
@@ -144,7 +148,7 @@ def describe(
     extra = [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1)
     return ", ".join([blocks, f"{config.num_inference_steps} steps" + (" each" if config.block_size else ""), config.sampler, f"temperature {config.temperature:g}", *extra])
 
-# %% ../nbs/12_app.ipynb #27249f3d
+# %% ../nbs/12_app.ipynb #dd7e2496
 PLACES = (Path("."), Path("runs"))
 
 def stamp(
@@ -171,7 +175,7 @@ def load_model(
     "A checkpoint, read once for all sessions. Raises `ValueError` for what is none."
     return MedicalDiffusion.from_pretrained(source or None)
 
-# %% ../nbs/12_app.ipynb #1dc7225a
+# %% ../nbs/12_app.ipynb #e17f5614
 def log_lines(
     path: Path,
 ) -> list[dict]:
@@ -206,7 +210,7 @@ def find_logs(
         except (OSError, ValueError, AttributeError): return False
     return sorted((p for f in folders for p in Path(f).glob("*.jsonl") if is_log(p)), key=stamp, reverse=True)
 
-# %% ../nbs/12_app.ipynb #9e5cfae1
+# %% ../nbs/12_app.ipynb #17fd0bd1
 def by_block(
     log: pd.DataFrame,
 ) -> pd.DataFrame: # a column a block size, smallest first, over tokens
@@ -245,7 +249,7 @@ def lasting(
     if seconds < 5400: return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
 
-# %% ../nbs/12_app.ipynb #e0e29954
+# %% ../nbs/12_app.ipynb #5f38d5a1
 DISCLAIMER = "Synthetic notes for research, teaching and software tests. Not for clinical use."
 CSS = """<style>
 [data-testid="stAppDeployButton"], [data-testid="stStatusWidget"] { display: none }
@@ -253,8 +257,7 @@ CSS = """<style>
 .block-container h1 { padding: 0 0 .2rem; font-size: 2rem }
 .block-container h2 { padding: 1rem 0 .4rem; font-size: 1.35rem }
 [data-testid="stCaptionContainer"] { color: inherit !important; opacity: .8 !important }
-[data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] *, [kind="segmented_controlActive"] p { color: inherit !important }
-[kind="segmented_controlActive"] { color: inherit !important }
+[data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] *, [role="radiogroup"] [aria-checked="true"] { color: inherit !important }
 .note { min-height: 13.5rem }
 .note.forming { margin-bottom: 50px }
 .st-key-row { min-height: 3rem }
@@ -291,7 +294,7 @@ def heading(title: str) -> None:
     st.title(title, anchor=False)
     st.caption(DISCLAIMER)
 
-# %% ../nbs/12_app.ipynb #0801d08c
+# %% ../nbs/12_app.ipynb #a5cb624d
 def sources() -> list[str]:
     "What can be chosen: `MEDDIFF_CHECKPOINT` if set, the shipped checkpoint (\"\"), and what `find_checkpoints` finds."
     asked = os.environ.get("MEDDIFF_CHECKPOINT")
@@ -318,7 +321,7 @@ def choose_model() -> MedicalDiffusion:
         if written: st.caption(f"Saved {lasting(time.time() - written)} ago. A newer save is read at the next click.")
     return model
 
-# %% ../nbs/12_app.ipynb #194d87e0
+# %% ../nbs/12_app.ipynb #ec373c7f
 def new_seed() -> None:
     "Throw the dice."
     st.session_state["seed"] = secrets.randbelow(MOST_SEED + 1)
@@ -350,7 +353,7 @@ def open_form(names: list[str]) -> None:
         st.session_state["opened"] = problems
     for p in st.session_state["opened"]: st.warning(literal(p))
 
-# %% ../nbs/12_app.ipynb #14c1b14a
+# %% ../nbs/12_app.ipynb #ac944aae
 def with_typed(
     names: list[str],
     typed: str | None, # what stands in the field
@@ -378,7 +381,7 @@ def ask(
     if st.query_params.to_dict() != address: st.query_params.from_dict(address)
     if st.button("Generate", type="primary", width="stretch", key="generate"): return dict(diagnosis=diagnosis, n=n, preset=preset, seed=int(seed), length=length, **changes)
 
-# %% ../nbs/12_app.ipynb #15345e48
+# %% ../nbs/12_app.ipynb #dbd448a8
 FRAMES = 12 # a second, at most
 
 def note_html(
@@ -427,7 +430,7 @@ def watch(
     st.session_state["written"]["finished"] = True
     st.rerun()
 
-# %% ../nbs/12_app.ipynb #0b985891
+# %% ../nbs/12_app.ipynb #f57906ab
 COPY_JS = """export default function({ parentElement, data }) {
   const button = parentElement.querySelector("button");
   button.setAttribute("aria-label", "Copy note " + data.number);
@@ -475,7 +478,7 @@ def read(
             st.html(note_html(note, i, state_of(note, written["finished"])))
             copy_button(note.text, i)
 
-# %% ../nbs/12_app.ipynb #38ae1257
+# %% ../nbs/12_app.ipynb #6d7aba04
 EMPTY = '<div class="empty">Notes will form here.<br>Pick a diagnosis, or type one, and press <b>Generate</b>.</div>'
 
 def write_page() -> None:
@@ -490,7 +493,7 @@ def write_page() -> None:
         if "written" in st.session_state: read(st.session_state["written"])
         elif not request: st.html(EMPTY)
 
-# %% ../nbs/12_app.ipynb #2bacadad
+# %% ../nbs/12_app.ipynb #34ad4695
 COLOURS = "#6a4fb3 #3f7fd0 #1fa0a8 #3aa856 #c39a1c #e0643c".split() # the first to the last of an order
 RUNNING = 180 # seconds since the last save within which a training is taken to be alive
 
@@ -553,7 +556,7 @@ def training_page() -> None:
     st.caption(literal(path))
     st.fragment(run_every=5)(training_board)(path)
 
-# %% ../nbs/12_app.ipynb #0939b633
+# %% ../nbs/12_app.ipynb #fe2f3a67
 ABOUT = """meddiff writes clinical notes about patients who never existed. A diagnosis is read by BERT; a transformer then turns Gaussian noise, step by step, into points of BERT's table of word
 embeddings, and those into text. Every token has its own clock, so the same network writes a whole note at once, block by block, or token by token.
 
@@ -576,7 +579,7 @@ def about_page() -> None:
     st.header("Limits", anchor=False)
     st.markdown(LIMITS)
 
-# %% ../nbs/12_app.ipynb #f7e72878
+# %% ../nbs/12_app.ipynb #f473ffa6
 def main() -> None:
     "The app. `streamlit run app.py` calls it."
     st.set_page_config(page_title="meddiff", page_icon="🩺", layout="wide")
@@ -585,5 +588,5 @@ def main() -> None:
              st.Page(framed(about_page), title="About", icon=":material/info:", url_path="about")]
     st.navigation(pages, position="top").run()
 
-# %% ../nbs/12_app.ipynb #bfb69cd1
-if __name__ == "__main__" and st.runtime.exists(): main() # so that `streamlit run` can be given this module too
+# %% ../nbs/12_app.ipynb #3bd6812c
+if __name__ == "__main__" and get_script_run_ctx(suppress_warning=True): main() # so that `streamlit run` can be given this module too

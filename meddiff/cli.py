@@ -71,7 +71,8 @@ def train(
     muon_lr: Annotated[float, typer.Option(help="Learning rate of the layers' matrices.", min=0)] = 0.03,
     adamw_lr: Annotated[float, typer.Option(help="Learning rate of the rest.", min=0)] = 4e-3,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto (bf16 on CUDA, else fp32), fp32 or bf16.")] = "auto",
+    save_every: Annotated[float, typer.Option(help="Seconds between saves.", min=0)] = 60,
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
 ) -> None:
     "Train on a CSV of diagnoses and notes. Saves every minute; Ctrl-C ends it with everything saved, and --resume goes on."
@@ -84,12 +85,12 @@ def train(
     except ValueError: raise ValueError(f"--block-sizes {block_sizes}: give numbers apart by commas, such as 1,4,0") from None
     config = TrainConfig(batch_tokens=batch_tokens, muon_lr=muon_lr, adamw_lr=adamw_lr, block_sizes=sizes, seed=seed)
     arguments = dict(encoder=encoder, prediction_type=prediction_type, conditioning=conditioning, schedule=schedule, width=width, layers=layers, d=dim)
-    trainer = make_trainer(data, diagnosis_column, note_column, output, config, arguments, resume, device, precision)
+    trainer = make_trainer(data, diagnosis_column, note_column, output, config, arguments, resume, device, precision, save_every)
     trainer.fit(minutes if minutes or max_steps else 30, max_steps, decay)
     say(f"{trainer.step:,} steps, {trainer.tokens:,} tokens, {trainer.seconds / 60:.1f} minutes; validation loss {trainer.best:.3f}; wrote {output}")
     if trainer.stopped_by: raise SystemExit(128 + trainer.stopped_by)
 
-def make_trainer(data: Path | None, diagnosis_column: str, note_column: str, output: Path, config, arguments: dict, resume: bool, device: str, precision: str):
+def make_trainer(data: Path | None, diagnosis_column: str, note_column: str, output: Path, config, arguments: dict, resume: bool, device: str, precision: str, save_every: float):
     "Read the notes, build or reload the checkpoint, and make its `Trainer`."
     import torch
     from meddiff.corpus import dataset_path
@@ -109,7 +110,7 @@ def make_trainer(data: Path | None, diagnosis_column: str, note_column: str, out
     watched = NotesDataset.from_table(valid if len(valid) else fresh.tail(1), checkpoint.space, checkpoint.names, checkpoint.config.max_tokens)
     say(f"{len(notes):,} notes of {len(notes.names)} diagnoses, {len(checkpoint.space):,} tokens, {sum(p.numel() for p in checkpoint.model.parameters()) / 1e6:.1f}M parameters")
     if precision == "auto": precision = "bf16" if device == "cuda" else "fp32"
-    trainer = Trainer(checkpoint, notes, watched, output, config, device, precision, progress=sys.stderr.isatty())
+    trainer = Trainer(checkpoint, notes, watched, output, config, device, precision, save_every, progress=sys.stderr.isatty())
     return trainer.resume() if resume else trainer
 
 # %% ../nbs/11_cli.ipynb #d6f250d4
@@ -150,10 +151,10 @@ def write_notes(notes: Iterable, as_json: bool, output: Path | None) -> None:
     def save(path):
         with open(path, "w", encoding="utf-8", newline="") as f:
             if output.suffix == ".jsonl": f.writelines(json.dumps(x.to_dict(), ensure_ascii=False) + "\n" for x in notes)
-            else:
-                rows = csv.DictWriter(f, ["diagnosis", "text", "seed", "index", "nearest", "checkpoint", "complete"], extrasaction="ignore", lineterminator="\n")
+            else: # the note's column as in the dataset, so that the file can be trained on
+                rows = csv.DictWriter(f, ["diagnosis", "clinical_note", "seed", "index", "nearest", "checkpoint", "complete"], extrasaction="ignore", lineterminator="\n")
                 rows.writeheader()
-                rows.writerows(x.to_dict() for x in notes)
+                rows.writerows(x.to_dict() | {"clinical_note": x.text} for x in notes)
     write_atomically(output, save)
     say(f"wrote {len(notes):,} notes to {output}")
 
@@ -164,7 +165,7 @@ def app(
 ) -> None:
     "Open the app in a browser."
     from importlib.resources import files
-    raise SystemExit(subprocess.run([sys.executable, "-m", "streamlit", "run", str(files("meddiff") / "app.py"), f"--server.port={port}", "--browser.gatherUsageStats=false"]).returncode)
+    raise SystemExit(subprocess.run([sys.executable, "-m", "streamlit", "run", str(files("meddiff") / "app.py"), f"--server.port={port}", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]).returncode)
 
 # %% ../nbs/11_cli.ipynb #ddd2201d
 USAGE = typer.BadParameter.__mro__[2] # the base of all complaints about arguments, in whichever click typer brings

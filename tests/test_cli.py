@@ -1,0 +1,218 @@
+"The command line as a person meets it: what bad input says, what a kill leaves behind, what reaches standard output."
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from meddiff.cli import main  # noqa: E402
+from meddiff.corpus import dataset_path  # noqa: E402
+
+GOOD = "diagnosis,clinical_note\n" + "".join(f"Gout,A {30 + i} year old man has toe pain number {i}.\n" for i in range(30))
+MEDDIFF = [sys.executable, "-c", "from meddiff.cli import main; main()"]
+SMALL = ["--width", "32", "--layers", "1", "--dim", "16", "--batch-tokens", "200", "--device", "cpu"]
+
+
+def run(*arguments, **kwargs) -> subprocess.CompletedProcess:
+    "The command in a process of its own."
+    return subprocess.run([*MEDDIFF, *map(str, arguments)], capture_output=True, text=True, encoding="utf-8", **kwargs)
+
+
+class Malicious:
+    "A pickle that would make a file when it is loaded."
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    "A working folder with good and bad files."
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "good.csv": GOOD.encode(), "empty.csv": b"", "header.csv": b"diagnosis,clinical_note\n", "columns.csv": b"dx,text\nGout,Toe pain.\n",
+        "latin.csv": GOOD.encode() + "Gout,Temperature 38 °C.\n".encode("latin-1"), "ragged.csv": (GOOD + "Gout,one,two\n").encode(), "short.csv": (GOOD + "Gout\n").encode(),
+        "blank.csv": (GOOD + "Gout,  \n").encode(), "blankdx.csv": (GOOD + ",A note.\n").encode(), "nul.csv": (GOOD + "Gout,a\0b\n").encode(), "quote.csv": (GOOD + 'Gout,"never closed\n').encode(),
+        "one.csv": b"diagnosis,clinical_note\nGout,Toe pain.\nGout,Toe pain.\n", "noise.pt": bytes(range(256)), "split.csv": b"diagnosis,clinical_note,split\nGout,Toe pain.,train\nGout,Other pain.,later\n",
+    }
+    for name, content in files.items():
+        Path(name).write_bytes(content)
+    Path("evil.pt").write_bytes(pickle.dumps(Malicious(tmp_path / "ran")))
+    torch.save({"format": 99}, "other.pt")
+    torch.save({"weights": Malicious(tmp_path / "ran")}, "evil2.pt")
+    Path("folder").mkdir()
+    Path("half").mkdir()
+    Path("half", "config.json").write_text("{}")
+    return tmp_path
+
+
+TRAIN = ["train", "--max-steps", "1", *SMALL]
+BAD = {
+    "no such data": ([*TRAIN, "--data", "nowhere.csv"], "nowhere.csv"),
+    "data is a folder": ([*TRAIN, "--data", "folder"], "folder"),
+    "empty data": ([*TRAIN, "--data", "empty.csv"], "empty"),
+    "no rows": ([*TRAIN, "--data", "header.csv"], "header.csv"),
+    "other columns": ([*TRAIN, "--data", "columns.csv"], "--note-column|--diagnosis-column"),
+    "wrong encoding": ([*TRAIN, "--data", "latin.csv"], "UTF-8"),
+    "too many fields": ([*TRAIN, "--data", "ragged.csv"], "row 32"),
+    "too few fields": ([*TRAIN, "--data", "short.csv"], "row 32"),
+    "blank note": ([*TRAIN, "--data", "blank.csv"], "row 32"),
+    "blank diagnosis in data": ([*TRAIN, "--data", "blankdx.csv"], "row 32"),
+    "NUL byte": ([*TRAIN, "--data", "nul.csv"], "NUL"),
+    "unclosed quote": ([*TRAIN, "--data", "quote.csv"], "quote.csv"),
+    "a single note": ([*TRAIN, "--data", "one.csv"], "one.csv"),
+    "unknown split": ([*TRAIN, "--data", "split.csv"], "later"),
+    "no such encoder": ([*TRAIN, "--data", "good.csv", "--encoder", "no/such"], "encoder"),
+    "encoder is no BERT": ([*TRAIN, "--data", "good.csv", "--encoder", "folder"], "encoder"),
+    "unknown prediction type": ([*TRAIN, "--data", "good.csv", "--prediction-type", "noise"], "epsilon"),
+    "unknown conditioning": ([*TRAIN, "--data", "good.csv", "--conditioning", "film"], "cross_attention"),
+    "unknown schedule": ([*TRAIN, "--data", "good.csv", "--schedule", "quadratic"], "calibrated"),
+    "space too wide": ([*TRAIN, "--data", "good.csv", "--dim", "4000"], "d = 4000"),
+    "block sizes that are none": ([*TRAIN, "--data", "good.csv", "--block-sizes", "1,x"], "--block-sizes"),
+    "unknown precision": ([*TRAIN, "--data", "good.csv", "--precision", "fp8"], "--precision"),
+    "output folder missing": ([*TRAIN, "--data", "good.csv", "--output", "no/where.pt"], "does not exist"),
+    "output without .pt": ([*TRAIN, "--data", "good.csv", "--output", "model.bin"], ".pt"),
+    "nothing to resume": ([*TRAIN, "--data", "good.csv", "--resume"], "nothing to resume"),
+    "no time": (["train", "--data", "good.csv", "--minutes", "0"], "minutes"),
+    "blank diagnosis": (["generate", "  "], "blank"),
+    "no diagnosis": (["generate"], "DIAGNOSIS"),
+    "no notes": (["generate", "Gout", "--n", "0"], "--n"),
+    "a negative seed": (["generate", "Gout", "--seed", "-1"], "--seed"),
+    "unknown preset": (["generate", "Gout", "--preset", "slow"], "balanced"),
+    "no steps": (["generate", "Gout", "--steps", "0"], "num_inference_steps"),
+    "a negative block": (["generate", "Gout", "--block-size", "-4"], "--block-size"),
+    "unknown sampler": (["generate", "Gout", "--sampler", "euler"], "ddim"),
+    "no temperature": (["generate", "Gout", "--temperature", "0"], "temperature"),
+    "a length out of reach": (["generate", "Gout", "--length", "5000"], "512|511"),
+    "unknown device": (["generate", "Gout", "--device", "tpu"], "tpu"),
+    "unknown option": (["generate", "Gout", "--foo"], "--foo"),
+    "unknown command": (["generata"], "generata"),
+    "output of another kind": (["generate", "Gout", "--output", "notes.xlsx"], ".csv"),
+    "no such checkpoint": (["generate", "Gout", "--checkpoint", "nowhere.pt"], "no such file"),
+    "checkpoint is noise": (["generate", "Gout", "--checkpoint", "noise.pt"], "nothing in it was run"),
+    "checkpoint of another program": (["generate", "Gout", "--checkpoint", "other.pt"], "not a meddiff checkpoint"),
+    "checkpoint is a malicious pickle": (["generate", "Gout", "--checkpoint", "evil.pt"], "nothing in it was run"),
+    "checkpoint holds a malicious pickle": (["generate", "Gout", "--checkpoint", "evil2.pt"], "nothing in it was run"),
+    "checkpoint folder without weights": (["generate", "Gout", "--checkpoint", "half"], "half"),
+    "corpus of nothing": (["corpus", "--n", "0"], "--n"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input(what, place, capsys):
+    "One line on standard error that names the trouble, exit code 2, nothing written, nothing run."
+    arguments, named = BAD[what]
+    before = sorted(p.name for p in place.rglob("*"))
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    out, err = capsys.readouterr()
+    complaint = [line for line in err.splitlines() if "warning" not in line]
+    assert stopped.value.code == 2 and out == ""
+    assert complaint[-1].startswith("meddiff: ") and any(n in complaint[-1] for n in named.split("|")), err
+    assert len(complaint) == 1, err
+    assert sorted(p.name for p in place.rglob("*")) == before
+
+
+def test_json_on_standard_output_alone_and_the_same_twice():
+    "Two notes, twice the same bytes, JSON and nothing else, with the network switched off."
+    offline = os.environ | {"HF_HUB_OFFLINE": "1", "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    first, second = (run("generate", "Community-acquired pneumonia", "--n", 2, "--seed", 0, "--json", env=offline) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
+    a, b = map(json.loads, first.stdout.splitlines())
+    assert a["text"] != b["text"] and a["diagnosis"] == "Community-acquired pneumonia"
+
+
+def test_output_files(place):
+    "A CSV and a JSONL with the notes, and nothing on standard output."
+    import pandas as pd
+
+    for name in ("notes.csv", "notes.jsonl"):
+        done = run("generate", "Gout", "Croup", "--preset", "fast", "--seed", 1, "--output", name, cwd=place)
+        assert done.returncode == 0 and done.stdout == "", done.stderr
+    csv, jsonl = pd.read_csv(place / "notes.csv"), pd.read_json(place / "notes.jsonl", lines=True)
+    assert csv.clinical_note.tolist() == jsonl.text.tolist() and csv.diagnosis.tolist() == ["Gout", "Croup"]
+
+
+def test_corpus_is_the_shipped_one(place):
+    "`meddiff corpus` writes the shipped file byte for byte; another seed shares no note with it."
+    import pandas as pd
+
+    assert run("corpus", cwd=place).returncode == 0
+    assert (place / "medical_dataset.csv").read_bytes() == dataset_path().read_bytes()
+    assert run("corpus", "--n", 3000, "--seed", 1, "--output", "other.csv", cwd=place).returncode == 0
+    assert not set(pd.read_csv(place / "other.csv").clinical_note) & set(pd.read_csv(dataset_path()).clinical_note)
+
+
+def wait_for(path: Path, process: subprocess.Popen, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < until, process.stderr.read()
+        time.sleep(0.1)
+
+
+def start_training(place: Path, *arguments) -> subprocess.Popen:
+    command = [*MEDDIFF, "train", "--data", "good.csv", *SMALL, "--save-every", "0.5", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=place, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("number, code", [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_killed_and_resumed(place, number, code):
+    "However a training ends, its files are whole: it is resumed, and notes are generated from it."
+    training = start_training(place, "--max-steps", 100000, "--no-decay")
+    wait_for(place / "medical_diffusion.resume.pt", training)
+    training.send_signal(number)
+    assert training.wait(60) == code
+    assert not list(place.glob("*.tmp")) or code == -9
+    stopped = torch.load(place / "medical_diffusion.resume.pt", weights_only=True)["step"]
+    resumed = run("train", "--data", "good.csv", "--resume", "--max-steps", stopped + 5, "--device", "cpu", cwd=place)
+    assert resumed.returncode == 0, resumed.stderr
+    assert torch.load(place / "medical_diffusion.resume.pt", weights_only=True)["step"] == stopped + 5
+    note = run("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--length", 12, "--seed", 0, cwd=place)
+    assert note.returncode == 0 and note.stdout.strip(), note.stderr
+
+
+def test_resuming_with_other_notes_is_refused(place):
+    "The resume file belongs to its notes."
+    assert run(*TRAIN, "--data", "good.csv", cwd=place).returncode == 0
+    before = (place / "medical_diffusion.resume.pt").read_bytes()
+    Path("more.csv").write_text(GOOD + "Gout,One more note about a toe.\n" * 1 + "".join(f"Gout,More {i} toes.\n" for i in range(20)), encoding="utf-8")
+    refused = run("train", "--data", "more.csv", "--resume", "--max-steps", 9, cwd=place)
+    assert refused.returncode == 2 and "give the same --data" in refused.stderr
+    assert (place / "medical_diffusion.resume.pt").read_bytes() == before
+
+
+def test_a_cased_encoder_768_wide(place):
+    "What `emilyalsentzer/Bio_ClinicalBERT` is on the hub: trains, saves, generates, with case kept."
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    words = sorted({w for line in GOOD.splitlines() for w in line.replace(",", " ").replace(".", " . ").split()})
+    Path("vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]), encoding="utf-8")
+    BertTokenizerFast("vocab.txt", do_lower_case=False).save_pretrained("cased")
+    BertModel(BertConfig(vocab_size=len(words) + 5, hidden_size=768, num_hidden_layers=1, num_attention_heads=12, intermediate_size=256)).save_pretrained("cased")
+    trained = run("train", "--data", "good.csv", "--encoder", place / "cased", "--max-steps", 60, *SMALL, cwd=place)
+    assert trained.returncode == 0, trained.stderr
+    note = run("generate", "Gout", "Unheard of disease", "--checkpoint", "medical_diffusion.pt", "--seed", 0, "--length", 10, "--json", cwd=place)
+    assert note.returncode == 0, note.stderr
+    known, unknown = map(json.loads, note.stdout.splitlines())
+    assert unknown["nearest"] == "Gout" and known["text"] != unknown["text"]
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
+def test_classic_predictions_train_and_generate(place, kind):
+    "The classic way, from data to note, with the diagnosis as a prefix."
+    trained = run("train", "--data", "good.csv", "--prediction-type", kind, "--conditioning", "prefix", "--schedule", "linear", "--max-steps", 5, *SMALL, cwd=place)
+    assert trained.returncode == 0, trained.stderr
+    note = run("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--block-size", 0, "--steps", 10, "--length", 10, "--seed", 0, cwd=place)
+    assert note.returncode == 0 and note.stdout.strip(), note.stderr
