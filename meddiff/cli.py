@@ -177,7 +177,8 @@ def main(
     warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
     try: code = cli(arguments, standalone_mode=False) or 0
     except USAGE as e:
-        say(" ".join((e.format_message() if getattr(e, "message", "") else "say what to do: meddiff --help").split()))
+        if type(e).__name__ == "NoArgsIsHelpError": print(e.format_message(), file=sys.stderr)
+        else: say(" ".join(e.format_message().split()))
         code = 2
     except ValueError as e: say(" ".join(str(e).split())); code = 2
     except OSError as e: say(f"{e.filename or 'file'}: {e.strerror or e}"); code = 2

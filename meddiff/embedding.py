@@ -12,6 +12,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
+from logging import ERROR, getLogger
 from pathlib import Path
 
 import torch
@@ -39,7 +40,9 @@ def load_encoder(
     from transformers.utils import logging
     logging.disable_progress_bar()
     logging.set_verbosity_error() # the pooler is left out on purpose
+    getLogger("huggingface_hub").setLevel(ERROR) # one line says what is wrong
     place = str(encoder or minilm_path())
+    if not Path(place).exists() and (place.count("/") > 1 or place.startswith((".", "/", "~"))): raise ValueError(f"encoder {place!r}: no such folder")
     try: config = AutoConfig.from_pretrained(place)
     except (OSError, ValueError) as e: raise ValueError(f"encoder {place!r} cannot be loaded: give a folder with config.json, or a Hugging Face id ({str(e).splitlines()[0][:80]})") from None
     if config.model_type != "bert": raise ValueError(f"encoder {place!r} is of type {config.model_type!r}: meddiff needs a 'bert'")

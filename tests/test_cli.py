@@ -72,7 +72,7 @@ BAD = {
     "unclosed quote": ([*TRAIN, "--data", "quote.csv"], "quote.csv"),
     "a single note": ([*TRAIN, "--data", "one.csv"], "one.csv"),
     "unknown split": ([*TRAIN, "--data", "split.csv"], "later"),
-    "no such encoder": ([*TRAIN, "--data", "good.csv", "--encoder", "no/such"], "encoder"),
+    "no such encoder": ([*TRAIN, "--data", "good.csv", "--encoder", "no/such/encoder"], "encoder"),
     "encoder is no BERT": ([*TRAIN, "--data", "good.csv", "--encoder", "folder"], "encoder"),
     "unknown prediction type": ([*TRAIN, "--data", "good.csv", "--prediction-type", "noise"], "epsilon"),
     "unknown conditioning": ([*TRAIN, "--data", "good.csv", "--conditioning", "film"], "cross_attention"),
