@@ -85,7 +85,7 @@ BAD = {
     "nothing to resume": ([*TRAIN, "--data", "good.csv", "--resume"], "nothing to resume"),
     "no time": (["train", "--data", "good.csv", "--minutes", "0"], "minutes"),
     "blank diagnosis": (["generate", "  "], "blank"),
-    "no diagnosis": (["generate"], "DIAGNOSIS"),
+    "no diagnosis": (["generate"], "argument"),
     "no notes": (["generate", "Gout", "--n", "0"], "--n"),
     "a negative seed": (["generate", "Gout", "--seed", "-1"], "--seed"),
     "unknown preset": (["generate", "Gout", "--preset", "slow"], "balanced"),
