@@ -7,7 +7,7 @@ Docs: https://meddiff.github.io/meddiff/pipeline.html.md"""
 # %% auto #0
 __all__ = ['PRESETS', 'settings', 'Note', 'MedicalDiffusion', 'pick_device', 'Found', 'draw_seed', 'note_lengths']
 
-# %% ../nbs/09_pipeline.ipynb #7468440d
+# %% ../nbs/09_pipeline.ipynb #ceffe4c5
 import hashlib, secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -23,11 +23,11 @@ from .embedding import PAD, SEP, nearest
 from .sampling import NoteNoise, SamplingConfig, State, sample
 from .training import SHIPPED, Checkpoint, from_state, load_file, read_folder, write_folder
 
-# %% ../nbs/09_pipeline.ipynb #e687ff3d
+# %% ../nbs/09_pipeline.ipynb #dba7231f
 PRESETS = {
-    "fast": SamplingConfig(block_size=8, num_inference_steps=12, temperature=0.7, ramp=1.0),
-    "balanced": SamplingConfig(block_size=4, num_inference_steps=16, temperature=0.7, ramp=1.0),
-    "best": SamplingConfig(block_size=1, num_inference_steps=8, temperature=0.8, ramp=0.0),
+    "fast": SamplingConfig(block_size=4, num_inference_steps=8, temperature=0.7, ramp=1.0),
+    "balanced": SamplingConfig(block_size=2, num_inference_steps=10, temperature=0.9, ramp=1.0),
+    "best": SamplingConfig(block_size=1, num_inference_steps=8, temperature=0.9, ramp=0.0),
 }
 
 def settings(
@@ -41,7 +41,7 @@ def settings(
     if unknown: raise ValueError(f"unknown setting {min(unknown)!r}: choose among {', '.join(base)}")
     return SamplingConfig(**base | {k: v for k, v in changes.items() if v is not None or k == "block_size"})
 
-# %% ../nbs/09_pipeline.ipynb #56f4893f
+# %% ../nbs/09_pipeline.ipynb #356e9029
 @dataclass
 class Note:
     "A generated note, with where it comes from."
@@ -60,7 +60,7 @@ class Note:
         "The note as plain values."
         return asdict(self) | {"confidence": [round(c, 4) for c in self.confidence]}
 
-# %% ../nbs/09_pipeline.ipynb #8874caec
+# %% ../nbs/09_pipeline.ipynb #04ecdd9c
 class MedicalDiffusion(ModelHubMixin):
     "Generates clinical notes from a diagnosis. `MedicalDiffusion.from_pretrained()` loads the shipped checkpoint."
     def __init__(self,
@@ -117,7 +117,7 @@ def pick_device(
     if not there.get(device.split(":")[0]): raise ValueError(f"device {device!r} is not available here: choose one of auto, {', '.join(d for d, ok in there.items() if ok)}")
     return device
 
-# %% ../nbs/09_pipeline.ipynb #68bb0a30
+# %% ../nbs/09_pipeline.ipynb #df75170d
 @dataclass
 class Found:
     "A diagnosis, ready for the denoiser."
@@ -141,7 +141,7 @@ def find(self: MedicalDiffusion,
     i, _ = nearest((context, mask), (c.context, c.context_mask))
     return Found(name, context[0], c.lengths[i], c.names[i])
 
-# %% ../nbs/09_pipeline.ipynb #c67f5dbf
+# %% ../nbs/09_pipeline.ipynb #584c5d19
 @patch
 def states(self: MedicalDiffusion,
     wanted: list[tuple[Found, int]], # diagnosis and index of each note
@@ -201,18 +201,16 @@ def note(self: MedicalDiffusion, found: Found, index: int, seed: int, ids: list[
     return Note(found.name, restorer.restore(ids), seed, index, confidence[: len(ids)], restorer.spans(ids), f"{self.name}@{self.fingerprint}", found.nearest, complete)
 
 @patch
-def generate(self: MedicalDiffusion,
-    diagnosis: str | list[str],   # one or several
-    n: int = 1,                   # notes of each
-    preset: str = "balanced",     # one of `PRESETS`
-    seed: int | None = None,
-    length: int | None = None,    # tokens of each note
-    batch_size: int = 64,
+def write(self: MedicalDiffusion,
+    wanted: list[tuple[Found, int]], # diagnosis and index of each note
+    config: SamplingConfig,
+    seed: int,
+    length: int | None = None,
+    batch_size: int = 32,            # notes denoised together; more are hardly faster on a CPU
     progress: bool = False,
-    **changes,                    # see `settings`
 ) -> list[Note]:
-    "Generate notes. The same arguments and seed give the same notes, whatever the batch size."
-    config, seed, wanted, notes = settings(preset, **changes), draw_seed(seed), self.wanted(diagnosis, n), []
+    "Write the wanted notes, batch after batch."
+    notes = []
     with tqdm(total=len(wanted), disable=not progress, unit="note") as bar:
         for first in range(0, len(wanted), batch_size):
             batch = wanted[first : first + batch_size]
@@ -220,3 +218,17 @@ def generate(self: MedicalDiffusion,
             notes += self.notes(batch, seed, state)
             bar.update(len(batch))
     return notes
+
+@patch
+def generate(self: MedicalDiffusion,
+    diagnosis: str | list[str],   # one or several
+    n: int = 1,                   # notes of each
+    preset: str = "balanced",     # one of `PRESETS`
+    seed: int | None = None,      # None draws one; it is told in the notes
+    length: int | None = None,    # tokens of each note
+    batch_size: int = 32,         # see `write`
+    progress: bool = False,
+    **changes,                    # see `settings`
+) -> list[Note]:
+    "Generate notes. The same arguments and seed give the same notes, whatever the batch size."
+    return self.write(self.wanted(diagnosis, n), settings(preset, **changes), draw_seed(seed), length, batch_size, progress)

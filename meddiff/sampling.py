@@ -7,7 +7,7 @@ Docs: https://meddiff.github.io/meddiff/sampling.html.md"""
 # %% auto #0
 __all__ = ['SAMPLERS', 'ddpm', 'ddim', 'timesteps', 'NoteNoise', 'SamplingConfig', 'State', 'NoteSampler', 'slots_for', 'sample']
 
-# %% ../nbs/08_sampling.ipynb #b5651bbb
+# %% ../nbs/08_sampling.ipynb #cc58188e
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from .rounding import most_probable, nearest_neighbour
 from .schedule import CLEAN
 from .training import Checkpoint
 
-# %% ../nbs/08_sampling.ipynb #0fda2e54
+# %% ../nbs/08_sampling.ipynb #ba0d6c7d
 def ddpm(
     diffusion: GaussianDiffusion,
     x_t: Tensor,      # (batch, tokens, d)
@@ -54,7 +54,7 @@ def ddim(
 
 SAMPLERS: dict[str, Callable] = {"ddim": ddim, "ddpm": ddpm}
 
-# %% ../nbs/08_sampling.ipynb #0c749a6a
+# %% ../nbs/08_sampling.ipynb #0f70d6bd
 def timesteps(
     num_inference_steps: int, # N, network evaluations
     tokens: int,              # n, of the block
@@ -68,7 +68,7 @@ def timesteps(
     t = ((1 - clean) * (num_train_timesteps - 1)).round().long()
     return torch.cat([t, torch.full((1, tokens), CLEAN)])
 
-# %% ../nbs/08_sampling.ipynb #2ae32db0
+# %% ../nbs/08_sampling.ipynb #2804d458
 class NoteNoise:
     "Standard normal noise for a batch of notes, keyed by what each note is."
     def __init__(self,
@@ -87,7 +87,7 @@ class NoteNoise:
         one = lambda key: np.random.Generator(np.random.Philox(key=np.array([key, stream], dtype=np.uint64))).standard_normal((n, self.d), dtype=np.float32)
         return torch.from_numpy(np.stack([one(self.keys[r]) for r in rows]))
 
-# %% ../nbs/08_sampling.ipynb #f599bbc4
+# %% ../nbs/08_sampling.ipynb #2b77cf35
 @dataclass
 class SamplingConfig:
     "How to write. Raises `ValueError` for what makes no sense."
@@ -116,7 +116,7 @@ class State:
     step: int          # network evaluations so far
     x_start: Tensor | None = None # (active notes, block, d) the estimate of this step
 
-# %% ../nbs/08_sampling.ipynb #05ce0a74
+# %% ../nbs/08_sampling.ipynb #c2577c59
 class NoteSampler:
     "Writes one batch of notes. Made for each batch by `sample`."
     def __init__(self, checkpoint: Checkpoint, context: Tensor, context_mask: Tensor, noise: NoteNoise, config: SamplingConfig, lengths: Tensor | None, slots: int):
@@ -156,7 +156,7 @@ class NoteSampler:
         only[SEP] = 0
         return torch.where(end[..., None], only, out)
 
-# %% ../nbs/08_sampling.ipynb #fabf4127
+# %% ../nbs/08_sampling.ipynb #daece1f3
 @patch
 def block(self: NoteSampler,
     start: int, # first position
@@ -212,7 +212,7 @@ def run(self: NoteSampler) -> Iterator[State]:
         self.commit(start, n)
         start += n
 
-# %% ../nbs/08_sampling.ipynb #94ff2b67
+# %% ../nbs/08_sampling.ipynb #fe408e17
 def slots_for(
     checkpoint: Checkpoint,
     config: SamplingConfig,

@@ -1,7 +1,11 @@
 "What every test module may use: the repository's root, its settings and its notebooks."
 
+import os
 import tomllib
 from pathlib import Path
+
+# Two tests run at a time (pytest-xdist): each with one thread, since two that fight for the same cores take longer than one after the other.
+if "PYTEST_XDIST_WORKER" in os.environ: os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
@@ -17,6 +21,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     "A test with a parameter `notebook` runs once for each."
     if "notebook" in metafunc.fixturenames:
         metafunc.parametrize("notebook", notebooks(), ids=lambda p: p.stem)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    "Notebooks first, since they take longest; each may run beside anything, and the tests of any other file, which share what they build, stay together."
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+    for item in items:
+        if item.path.name != "test_notebooks.py": item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

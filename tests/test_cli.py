@@ -104,6 +104,9 @@ BAD = {
     "checkpoint is a malicious pickle": (["generate", "Gout", "--checkpoint", "evil.pt"], "nothing in it was run"),
     "checkpoint holds a malicious pickle": (["generate", "Gout", "--checkpoint", "evil2.pt"], "nothing in it was run"),
     "checkpoint folder without weights": (["generate", "Gout", "--checkpoint", "half"], "half"),
+    "held-out notes too few": (["evaluate", "--data", "good.csv", "--n", "20"], "held-out notes"),
+    "measured with an unknown preset": (["evaluate", "--preset", "slow"], "balanced"),
+    "speed of no checkpoint": (["bench", "--checkpoint", "nowhere.pt"], "no such file"),
     "corpus of nothing": (["corpus", "--n", "0"], "--n"),
 }
 
