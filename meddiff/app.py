@@ -14,10 +14,10 @@ __all__ = ['CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEED', 'WHOLE', 'PLACES
            'row', 'cards', 'watch', 'copy_button', 'state_of', 'downloads', 'read', 'write_page', 'figures', 'lines',
            'chart', 'training_board', 'training_page', 'about_page', 'main']
 
-# %% ../nbs/12_app.ipynb #ab85bfde
+# %% ../nbs/12_app.ipynb #4cff7f8a
 __package__ = "meddiff" # `streamlit run meddiff/app.py` runs this file as a script, which else could not import its neighbours
 
-# %% ../nbs/12_app.ipynb #15463a41
+# %% ../nbs/12_app.ipynb #c73622c7
 import csv, html, io, json, logging, math, os, re, secrets, time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from .pipeline import PRESETS, MedicalDiffusion, Note, settings
 from .sampling import SAMPLERS, SamplingConfig
 
-# %% ../nbs/12_app.ipynb #02f68943
+# %% ../nbs/12_app.ipynb #d2124de5
 def shade(
     confidence: float, # 0 … 1
 ) -> str:              # a CSS colour
@@ -53,7 +53,7 @@ def legend_html() -> str:
     swatches = "".join(f'<span style="background:{shade(c)}">{c:.0%}</span>' for c in (0, .25, .5, .75, 1))
     return f'<div class="legend">how surely a token stands {swatches}</div>'
 
-# %% ../nbs/12_app.ipynb #0a8a4345
+# %% ../nbs/12_app.ipynb #7a746166
 CSV_COLUMNS = ("diagnosis", "clinical_note", "seed", "index", "complete", "nearest", "checkpoint")
 
 def notes_csv(
@@ -79,7 +79,7 @@ def file_stem(
     "A name for a download, of plain letters and digits."
     return f"meddiff-{re.sub('[^a-z0-9]+', '-', diagnosis.lower()).strip('-')[:40].strip('-') or 'note'}-seed{seed}"
 
-# %% ../nbs/12_app.ipynb #f52303a9
+# %% ../nbs/12_app.ipynb #ad3c2cab
 LONGEST = 300 # characters of a diagnosis
 
 def literal(
@@ -95,7 +95,7 @@ def cut(
     if len(text) <= LONGEST: return text, ""
     return text[:LONGEST], f"The diagnosis has {len(text):,} characters; its first {LONGEST} are used."
 
-# %% ../nbs/12_app.ipynb #8e1b29fb
+# %% ../nbs/12_app.ipynb #ac82cbc7
 MOST_NOTES, MOST_SEED = 8, 2 ** 32 - 1
 
 def whole(
@@ -126,7 +126,7 @@ def from_query(
         except ValueError as e: problems.append(str(e))
     return values, sorted(problems)
 
-# %% ../nbs/12_app.ipynb #e935922e
+# %% ../nbs/12_app.ipynb #f1473110
 WHOLE = "whole note"
 
 def expected_steps(
@@ -148,7 +148,7 @@ def describe(
     extra = [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1)
     return ", ".join([blocks, f"{config.num_inference_steps} steps" + (" each" if config.block_size else ""), config.sampler, f"temperature {config.temperature:g}", *extra])
 
-# %% ../nbs/12_app.ipynb #a41ebe25
+# %% ../nbs/12_app.ipynb #af650bf3
 PLACES = (Path("."), Path("runs"))
 
 def stamp(
@@ -175,7 +175,7 @@ def load_model(
     "A checkpoint, read once for all sessions. Raises `ValueError` for what is none."
     return MedicalDiffusion.from_pretrained(source or None)
 
-# %% ../nbs/12_app.ipynb #a234ce5b
+# %% ../nbs/12_app.ipynb #40c79b27
 def log_lines(
     path: Path,
 ) -> list[dict]:
@@ -210,7 +210,7 @@ def find_logs(
         except (OSError, ValueError, AttributeError): return False
     return sorted((p for f in folders for p in Path(f).glob("*.jsonl") if is_log(p)), key=stamp, reverse=True)
 
-# %% ../nbs/12_app.ipynb #99f00116
+# %% ../nbs/12_app.ipynb #70e0da9b
 def by_block(
     log: pd.DataFrame,
 ) -> pd.DataFrame: # a column a block size, smallest first, over tokens
@@ -249,7 +249,7 @@ def lasting(
     if seconds < 5400: return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
 
-# %% ../nbs/12_app.ipynb #19e7eff0
+# %% ../nbs/12_app.ipynb #d439d65c
 DISCLAIMER = "Synthetic notes for research, teaching and software tests. Not for clinical use."
 CSS = """<style>
 [data-testid="stAppDeployButton"], [data-testid="stStatusWidget"] { display: none }
@@ -294,7 +294,7 @@ def heading(title: str) -> None:
     st.title(title, anchor=False)
     st.caption(DISCLAIMER)
 
-# %% ../nbs/12_app.ipynb #f00f41dc
+# %% ../nbs/12_app.ipynb #6dbfc999
 def sources() -> list[str]:
     "What can be chosen: `MEDDIFF_CHECKPOINT` if set, the shipped checkpoint (\"\"), and what `find_checkpoints` finds."
     asked = os.environ.get("MEDDIFF_CHECKPOINT")
@@ -321,7 +321,7 @@ def choose_model() -> MedicalDiffusion:
         if written: st.caption(f"Saved {lasting(time.time() - written)} ago. A newer save is read at the next click.")
     return model
 
-# %% ../nbs/12_app.ipynb #f2713c93
+# %% ../nbs/12_app.ipynb #953b78d7
 def new_seed() -> None:
     "Throw the dice."
     st.session_state["seed"] = secrets.randbelow(MOST_SEED + 1)
@@ -353,7 +353,7 @@ def open_form(names: list[str]) -> None:
         st.session_state["opened"] = problems
     for p in st.session_state["opened"]: st.warning(literal(p))
 
-# %% ../nbs/12_app.ipynb #f3385662
+# %% ../nbs/12_app.ipynb #18969e25
 def with_typed(
     names: list[str],
     typed: str | None, # what stands in the field
@@ -381,7 +381,7 @@ def ask(
     if st.query_params.to_dict() != address: st.query_params.from_dict(address)
     if st.button("Generate", type="primary", width="stretch", key="generate"): return dict(diagnosis=diagnosis, n=n, preset=preset, seed=int(seed), length=length, **changes)
 
-# %% ../nbs/12_app.ipynb #429453a8
+# %% ../nbs/12_app.ipynb #183b4915
 FRAMES = 12 # a second, at most
 
 def note_html(
@@ -430,7 +430,7 @@ def watch(
     st.session_state["written"]["finished"] = True
     st.rerun()
 
-# %% ../nbs/12_app.ipynb #17311281
+# %% ../nbs/12_app.ipynb #56d62493
 COPY_JS = """export default function({ parentElement, data }) {
   const button = parentElement.querySelector("button");
   button.setAttribute("aria-label", "Copy note " + data.number);
@@ -478,7 +478,7 @@ def read(
             st.html(note_html(note, i, state_of(note, written["finished"])))
             copy_button(note.text, i)
 
-# %% ../nbs/12_app.ipynb #de48e209
+# %% ../nbs/12_app.ipynb #a05a5ff6
 EMPTY = '<div class="empty">Notes will form here.<br>Pick a diagnosis, or type one, and press <b>Generate</b>.</div>'
 
 def write_page() -> None:
@@ -493,7 +493,7 @@ def write_page() -> None:
         if "written" in st.session_state: read(st.session_state["written"])
         elif not request: st.html(EMPTY)
 
-# %% ../nbs/12_app.ipynb #361683ce
+# %% ../nbs/12_app.ipynb #226a9169
 COLOURS = "#6a4fb3 #3f7fd0 #1fa0a8 #3aa856 #c39a1c #e0643c".split() # the first to the last of an order
 RUNNING = 180 # seconds since the last save within which a training is taken to be alive
 
@@ -556,7 +556,7 @@ def training_page() -> None:
     st.caption(literal(path))
     st.fragment(run_every=5)(training_board)(path)
 
-# %% ../nbs/12_app.ipynb #20ec6b10
+# %% ../nbs/12_app.ipynb #671aa35e
 ABOUT = """meddiff writes clinical notes about patients who never existed. A diagnosis is read by BERT; a transformer then turns Gaussian noise, step by step, into points of BERT's table of word
 embeddings, and those into text. Every token has its own clock, so the same network writes a whole note at once, block by block, or token by token.
 
@@ -579,7 +579,7 @@ def about_page() -> None:
     st.header("Limits", anchor=False)
     st.markdown(LIMITS)
 
-# %% ../nbs/12_app.ipynb #7199a446
+# %% ../nbs/12_app.ipynb #c096e427
 def main() -> None:
     "The app. `streamlit run app.py` calls it."
     st.set_page_config(page_title="meddiff", page_icon="🩺", layout="wide")
@@ -588,5 +588,5 @@ def main() -> None:
              st.Page(framed(about_page), title="About", icon=":material/info:", url_path="about")]
     st.navigation(pages, position="top").run()
 
-# %% ../nbs/12_app.ipynb #8b09a55f
+# %% ../nbs/12_app.ipynb #166cf21d
 if __name__ == "__main__" and get_script_run_ctx(suppress_warning=True): main() # so that `streamlit run` can be given this module too

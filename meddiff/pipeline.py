@@ -7,7 +7,7 @@ Docs: https://meddiff.github.io/meddiff/pipeline.html.md"""
 # %% auto #0
 __all__ = ['PRESETS', 'settings', 'Note', 'MedicalDiffusion', 'pick_device', 'Found', 'draw_seed', 'note_lengths']
 
-# %% ../nbs/09_pipeline.ipynb #ceffe4c5
+# %% ../nbs/09_pipeline.ipynb #b05023aa
 import hashlib, secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -23,9 +23,9 @@ from .embedding import PAD, SEP, nearest
 from .sampling import NoteNoise, SamplingConfig, State, sample
 from .training import SHIPPED, Checkpoint, from_state, load_file, read_folder, write_folder
 
-# %% ../nbs/09_pipeline.ipynb #dba7231f
+# %% ../nbs/09_pipeline.ipynb #485c161b
 PRESETS = {
-    "fast": SamplingConfig(block_size=4, num_inference_steps=8, temperature=0.7, ramp=1.0),
+    "fast": SamplingConfig(block_size=1, num_inference_steps=4, temperature=0.9, ramp=0.0),
     "balanced": SamplingConfig(block_size=2, num_inference_steps=10, temperature=0.9, ramp=1.0),
     "best": SamplingConfig(block_size=1, num_inference_steps=8, temperature=0.9, ramp=0.0),
 }
@@ -41,7 +41,7 @@ def settings(
     if unknown: raise ValueError(f"unknown setting {min(unknown)!r}: choose among {', '.join(base)}")
     return SamplingConfig(**base | {k: v for k, v in changes.items() if v is not None or k == "block_size"})
 
-# %% ../nbs/09_pipeline.ipynb #356e9029
+# %% ../nbs/09_pipeline.ipynb #384b5317
 @dataclass
 class Note:
     "A generated note, with where it comes from."
@@ -60,7 +60,7 @@ class Note:
         "The note as plain values."
         return asdict(self) | {"confidence": [round(c, 4) for c in self.confidence]}
 
-# %% ../nbs/09_pipeline.ipynb #04ecdd9c
+# %% ../nbs/09_pipeline.ipynb #9f00b75d
 class MedicalDiffusion(ModelHubMixin):
     "Generates clinical notes from a diagnosis. `MedicalDiffusion.from_pretrained()` loads the shipped checkpoint."
     def __init__(self,
@@ -117,7 +117,7 @@ def pick_device(
     if not there.get(device.split(":")[0]): raise ValueError(f"device {device!r} is not available here: choose one of auto, {', '.join(d for d, ok in there.items() if ok)}")
     return device
 
-# %% ../nbs/09_pipeline.ipynb #df75170d
+# %% ../nbs/09_pipeline.ipynb #479834ee
 @dataclass
 class Found:
     "A diagnosis, ready for the denoiser."
@@ -141,7 +141,7 @@ def find(self: MedicalDiffusion,
     i, _ = nearest((context, mask), (c.context, c.context_mask))
     return Found(name, context[0], c.lengths[i], c.names[i])
 
-# %% ../nbs/09_pipeline.ipynb #584c5d19
+# %% ../nbs/09_pipeline.ipynb #e3d3996f
 @patch
 def states(self: MedicalDiffusion,
     wanted: list[tuple[Found, int]], # diagnosis and index of each note
