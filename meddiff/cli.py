@@ -39,7 +39,7 @@ def check_output(
 # %% ../nbs/11_cli.ipynb #1b79900b
 @cli.command()
 def corpus(
-    n: Annotated[int, typer.Option(help="Notes to write.", min=1)] = 9600,
+    n: Annotated[int, typer.Option(help="Notes to write.", min=1)] = 24_000,
     seed: Annotated[int, typer.Option(help="0 writes the shipped dataset; another seed writes other notes, none of them in the shipped dataset.", min=0)] = 0,
     output: Annotated[Path, typer.Option(help="CSV to write.")] = Path("medical_dataset.csv"),
 ) -> None:
@@ -78,6 +78,7 @@ def train(
     max_steps: Annotated[Optional[int], typer.Option(help="Stop at this step.", min=1)] = None,
     decay: Annotated[bool, typer.Option(help="Let the learning rates fall to zero in the last fifth; --no-decay if more sittings are to come.")] = True,
     resume: Annotated[bool, typer.Option(help="Go on from the files at --output, with the sizes they were made with.")] = False,
+    init_from: Annotated[Optional[str], typer.Option(help="Begin with the weights and sizes of a checkpoint: a .pt, a folder, a Hugging Face id, or 'shipped'.")] = None,
     encoder: Annotated[Optional[str], typer.Option(help="BERT folder or Hugging Face id, such as emilyalsentzer/Bio_ClinicalBERT; the packaged MiniLM if not given.")] = None,
     prediction_type: Annotated[str, typer.Option(help="token, epsilon (the classic), sample or v_prediction.")] = "token",
     conditioning: Annotated[str, typer.Option(help="cross_attention or prefix.")] = "cross_attention",
@@ -104,17 +105,18 @@ def train(
     except ValueError: raise ValueError(f"--block-sizes {block_sizes}: give numbers apart by commas, such as 1,4,0") from None
     config = TrainConfig(batch_tokens=batch_tokens, muon_lr=muon_lr, adamw_lr=adamw_lr, block_sizes=sizes, seed=seed)
     arguments = dict(encoder=encoder, prediction_type=prediction_type, conditioning=conditioning, schedule=schedule, width=width, layers=layers, d=dim)
-    trainer = make_trainer(data, diagnosis_column, note_column, output, config, arguments, resume, device, precision, save_every)
+    trainer = make_trainer(data, diagnosis_column, note_column, output, config, arguments, init_from, resume, device, precision, save_every)
     trainer.fit(minutes if minutes or max_steps else 30, max_steps, decay)
     say(f"{trainer.step:,} steps, {trainer.tokens:,} tokens, {trainer.seconds / 60:.1f} minutes; validation loss {trainer.best:.3f}; wrote {output}")
     if trainer.stopped_by: raise SystemExit(128 + trainer.stopped_by)
 
-def make_trainer(data: Path | None, diagnosis_column: str, note_column: str, output: Path, config, arguments: dict, resume: bool, device: str, precision: str, save_every: float):
+def make_trainer(data: Path | None, diagnosis_column: str, note_column: str, output: Path, config, arguments: dict, init_from: str | None, resume: bool, device: str, precision: str, save_every: float):
     "Read the notes, build or reload the checkpoint, and make its `Trainer`."
     import torch
     from meddiff.corpus import dataset_path
     from meddiff.dataset import NotesDataset, load_table
-    from meddiff.training import Trainer, beside, from_state, load_file, new_checkpoint
+    from meddiff.pipeline import MedicalDiffusion
+    from meddiff.training import Trainer, adapt, beside, from_state, load_file, new_checkpoint
     table = load_table(data or dataset_path(), diagnosis_column, note_column)
     fresh = table[table.split == "train"]
     if resume:
@@ -123,7 +125,7 @@ def make_trainer(data: Path | None, diagnosis_column: str, note_column: str, out
         notes = NotesDataset.from_table(fresh, checkpoint.space, checkpoint.names, checkpoint.config.max_tokens)
     else:
         torch.manual_seed(config.seed)
-        checkpoint, notes = new_checkpoint(fresh, **arguments)
+        checkpoint, notes = adapt(MedicalDiffusion.from_pretrained(None if init_from == "shipped" else init_from, "cpu").checkpoint, fresh) if init_from else new_checkpoint(fresh, **arguments)
         beside(output, ".jsonl").unlink(missing_ok=True)
     valid = table[(table.split == "valid") & table.diagnosis.isin(checkpoint.names)]
     watched = NotesDataset.from_table(valid if len(valid) else fresh.tail(1), checkpoint.space, checkpoint.names, checkpoint.config.max_tokens)

@@ -6,17 +6,18 @@ Docs: https://meddiff.github.io/meddiff/training.html.md"""
 
 # %% auto #0
 __all__ = ['FORMAT', 'SHIPPED', 'Checkpoint', 'build_model', 'length_percentiles', 'new_checkpoint', 'from_state',
-           'write_atomically', 'load_file', 'write_folder', 'read_folder', 'TrainConfig', 'uniform', 'below',
+           'write_atomically', 'load_file', 'write_folder', 'read_folder', 'adapt', 'TrainConfig', 'uniform', 'below',
            'draw_layout', 'draw_clocks', 'fill_up', 'Prepared', 'prepare', 'to', 'losses', 'following_loss', 'rate',
-           'optimizers', 'beside', 'Trainer', 'noticing']
+           'orthogonalize', 'Muon', 'optimizers', 'beside', 'Trainer', 'noticing']
 
 # %% ../nbs/07_training.ipynb #0c0e32a6
 import json, math, os, signal, sys, threading, time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
+from unittest.mock import patch as mock
 
 import torch
 import torch.nn.functional as F
@@ -165,6 +166,27 @@ def read_folder(
     except Exception as e: raise ValueError(f"{folder}: not a meddiff checkpoint, or damaged ({type(e).__name__}: {str(e).splitlines()[0][:80]})") from None
     return from_state(state, str(folder))
 
+# %% ../nbs/07_training.ipynb #b99e0d52
+def adapt(
+    checkpoint: Checkpoint, # trained
+    table,                  # other training notes: a frame with `diagnosis` and `note`, from `load_table`
+) -> tuple[Checkpoint, NotesDataset]:
+    "A checkpoint for other notes that keeps weights, directions of the space and schedule; vocabulary, diagnoses and lengths are those of the notes."
+    old = checkpoint.space
+    space = EmbeddingSpace.from_texts(table.note, old.encoder, old.d)
+    space = EmbeddingSpace(space.tokenizer, space.active, space.counts, space.rows, old.mean, old.components, old.scale, old.encoder)
+    data = NotesDataset.from_table(table, space, max_tokens=checkpoint.config.max_tokens)
+    config = replace(checkpoint.config, vocabulary=len(space))
+    model = build_model(config, space, checkpoint.schedule)
+    weights = dict(checkpoint.model.state_dict())
+    if model.bias is not None:
+        learned = weights["bias"] - old.prior.clamp(min=1e-9).log().clamp(min=-14) # beyond its log-frequency
+        weights["bias"] = model.bias.detach() + torch.tensor([learned[old.local[a]].item() if a in old.local else 0.0 for a in space.active])
+    model.load_state_dict(weights)
+    context, mask = space.encode(data.names, prefix=config.conditioning == "prefix")
+    earlier = {k: checkpoint.card[k] for k in ("steps", "tokens", "seconds", "notes") if k in checkpoint.card}
+    return Checkpoint(space, checkpoint.schedule, config, model, Restorer.fit(table.note.tolist()[:50_000], space), data.names, context.to(torch.bfloat16).float(), mask, length_percentiles(data), {"began_with": earlier}), data
+
 # %% ../nbs/07_training.ipynb #ed29ac02
 @dataclass
 class TrainConfig:
@@ -305,6 +327,30 @@ def rate(
     if decay_start is None or step < decay_start: return up
     return up * max(0.0, (decay_end - step) / max(decay_end - decay_start, 1))
 
+# %% ../nbs/07_training.ipynb #801e3d14
+def orthogonalize(
+    grad: Tensor,                                   # (m, n)
+    ns_coefficients: tuple[float, float, float],    # of the quintic iteration
+    ns_steps: int,
+    eps: float,
+) -> Tensor: # (m, n), singular values about 1
+    "Newton–Schulz as in `torch.optim.Muon` (Jordan 2024), in the precision of `grad`."
+    a, b, c = ns_coefficients
+    x = grad.T if grad.shape[0] > grad.shape[1] else grad
+    x = x / x.norm().clamp(min=eps)
+    for _ in range(ns_steps):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if grad.shape[0] > grad.shape[1] else x
+
+class Muon(torch.optim.Muon):
+    "`torch.optim.Muon`, in fp32 where the parameters lie on a CPU."
+    def step(self, closure=None):
+        "One step."
+        on_cpu = self.param_groups[0]["params"][0].device.type == "cpu"
+        with mock.object(torch.optim._muon, "_zeropower_via_newtonschulz", orthogonalize) if on_cpu else nullcontext(): return super().step(closure)
+
+# %% ../nbs/07_training.ipynb #7ed65331
 def optimizers(
     model: DiffusionTransformer,
     config: TrainConfig,
@@ -313,7 +359,7 @@ def optimizers(
     matrices = [p for n, p in model.named_parameters() if n.startswith("blocks") and p.ndim == 2 and "modulate" not in n and "near" not in n]
     chosen = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in chosen]
-    return [torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, momentum=0.95), torch.optim.AdamW(rest, lr=config.adamw_lr, betas=(0.9, 0.98), weight_decay=0.0)]
+    return [Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, momentum=0.95), torch.optim.AdamW(rest, lr=config.adamw_lr, betas=(0.9, 0.98), weight_decay=0.0)]
 
 # %% ../nbs/07_training.ipynb #6cd80448
 def beside(path: Path, suffix: str) -> Path:
