@@ -16,7 +16,7 @@ __all__ = ['Words', 'Range', 'MASS', 'ROUTES', 'BRITISH', 'TOKEN', 'TITLES', 'RE
            'sentence']
 
 # %% ../nbs/00b_checker.ipynb #779a9908
-import re, tomllib
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -27,9 +27,9 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
-from .corpus import KNOWLEDGE, Diagnosis, Strict, load_knowledge
+from .corpus import KNOWLEDGE, Diagnosis, Strict, load_knowledge, load_toml
 
 # %% ../nbs/00b_checker.ipynb #2f0a05a4
 Words = Annotated[list[str], BeforeValidator(lambda v: [w.strip() for w in v.split(",")] if isinstance(v, str) else v)] # "a, b c" is ["a", "b c"]
@@ -134,9 +134,7 @@ def load_checker(
     path: Path = KNOWLEDGE / "checker.toml",
 ) -> Facts:
     "Read and check what the checker knows. Raises `ValueError` with file, place and remedy."
-    try: return Facts(**tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as e: raise ValueError(f"{path}: not TOML: {e}") from None
-    except ValidationError as e: raise ValueError(f"{path}: {'.'.join(map(str, e.errors()[0]['loc']))}: {e.errors()[0]['msg']}") from None
+    return load_toml(path, Facts)
 
 # %% ../nbs/00b_checker.ipynb #38896c89
 BRITISH = {"oedema": "edema", "haem": "hem", "aem": "em", "oea": "ea", "oesoph": "esoph", "paed": "ped", "anaes": "anes", "leuc": "leuk", "tumour": "tumor", "colour": "color", "labour": "labor", "neighbour": "neighbor", "sulph": "sulf", "caesar": "cesar", "foet": "fet", "aec": "ec"}
@@ -824,11 +822,15 @@ def read_sides(
     r.by["side"], parts = sorted(sides, key=lambda m: m.i), {m.i: m for m in r.by["region"]}
     out = [Sided(x.name, m.name, m.i, max(m.j, x.j), _weighs(r, m.i, x.j)) for m in r.by["side"] if (x := _part(r, m, parts))]
     out += [Sided(m.name.split()[1], m.name.split()[0], m.i, m.j, _weighs(r, m.i, m.j)) for m in r.by["holds"] if r.raw[m.i].isupper()]
-    placed = {s.i for s in out}
-    same = out and len({s.side for s in out}) == 1 and all(s.weight for s in out)
-    if r.diagnosis and r.diagnosis.sided and same: out += [Sided(out[0].region, m.name, m.i, m.j, _weighs(r, m.i, m.j)) for m in r.by["side"] if m.i not in placed and (_TREATED.match(r.note, r.end[m.j - 1]) or _INTO.search(r.note[:r.start[m.i]]))]
-    if r.diagnosis and r.diagnosis.sided and not out: out += [Sided("diagnosis", m.name, m.i, m.j, _weighs(r, m.i, m.j)) for m in r.by["side"] if m.i not in placed and len(r.raw[m.i]) > 1 and not re.search(r"\b(?:19|20)\d\d\b", r.text(*r.bounds(m.i)))]
-    return sorted(out, key=lambda s: s.i)
+    return sorted(out + _unplaced(r, out), key=lambda s: s.i)
+
+def _unplaced(r: Reading, placed: list[Sided]) -> list[Sided]:
+    "Sides without a part of the body, where the disease has one side: all of them if no part is named, else those that are treated."
+    if not r.diagnosis or not r.diagnosis.sided: return []
+    loose, taken = [m for m in r.by["side"] if m.i not in {s.i for s in placed}], placed and len({s.side for s in placed}) == 1 and all(s.weight for s in placed)
+    if not placed: region, chosen = "diagnosis", [m for m in loose if len(r.raw[m.i]) > 1 and not re.search(r"\b(?:19|20)\d\d\b", r.text(*r.bounds(m.i)))]
+    else: region, chosen = placed[0].region, [m for m in loose if taken and (_TREATED.match(r.note, r.end[m.j - 1]) or _INTO.search(r.note[:r.start[m.i]]))]
+    return [Sided(region, m.name, m.i, m.j, _weighs(r, m.i, m.j)) for m in chosen]
 
 def _weighs(r: Reading, i: int, j: int) -> bool:
     "Whether a side and part at tokens i … j − 1 speak of the disease now."
@@ -865,6 +867,8 @@ def side(r: Reading) -> Found:
         yield *r.place(odd.i, odd.j), f"{odd.side.capitalize()} here, the other side elsewhere in the note ({region})."
 
 # %% ../nbs/00b_checker.ipynb #ac02633f
+_LOCAL = re.compile(r"intra-?(?:camer|vitre|articul|lesion|dermal)|subconj|irrigat|nerve block|flush", re.I) # where other doses hold
+_UPSIDE = re.compile(r"\W*[\d.]+ ?kg/(?:mg|mcg|g)\b")
 _TOO_OFTEN = re.compile(r"(?: (?:PO|by mouth|orally))? (every (?:\d+|two|five|ten|fifteen|twenty|thirty) minutes)", re.I)
 OUTSIDE = {"topical", "eye", "ear", "nasal", "inhaled", "nebulized", "patch"} # routes of what is never swallowed
 
@@ -873,14 +877,20 @@ def drug_dose(r: Reading) -> Found:
     "A dose, unit or route that a drug never has."
     for p in r.prescriptions:
         facts = load_checker().drugs[p.name]
-        local = re.search(r"intra-?(?:camer|vitre|articul|lesion|dermal)|subconj|irrigat|nerve block|flush", r.text(*r.bounds(p.i)), re.I) # where other doses hold
-        why = None if local else _bad_dose(p, facts, r.patient.age if _fits(r, p.name, facts) else None)
-        routes = p.routes | ({"eye", "ear"} if "topical" in p.routes else set()) # an ointment
-        if p.routes and facts.routes and (not routes & facts.routes or {"PO", "IV", "IM", "SC"} & p.routes and facts.routes <= OUTSIDE): why = why or f"is not given by this route ({', '.join(sorted(p.routes))})"
-        behind = r.note[p.end:r.end[r.bounds(p.i)[1] - 1]]
-        if facts.routes and facts.routes <= {"PO", "PR"} | p.routes and "IV" not in p.routes and (often := _TOO_OFTEN.match(behind)) and "oral rehydration" not in p.name: why = why or f"is never given {often[1]}"
-        if upside := re.match(r"\W*[\d.]+ ?kg/(?:mg|mcg|g)\b", r.note[r.end[p.j - 1]:]): why, end = f"has no dose of{upside[0]}", r.end[p.j - 1] + upside.end()
-        if why: yield r.start[p.i], end if upside else p.end, f"{p.name.capitalize()} {why}."
+        local = _LOCAL.search(r.text(*r.bounds(p.i)))
+        why = _UPSIDE.match(r.note, r.end[p.j - 1]) and "has no dose in kg per mass" or not local and _bad_dose(p, facts, r.patient.age if _fits(r, p.name, facts) else None) or _bad_route(p, facts) or _too_often(r, p, facts)
+        if why: yield r.start[p.i], p.end, f"{p.name.capitalize()} {why}."
+
+def _bad_route(p: Prescription, facts: Treatment) -> str | None:
+    "Why a drug is not given this way, or None; an ointment may be for eye or ear."
+    routes = p.routes | ({"eye", "ear"} if "topical" in p.routes else set())
+    inside = {"PO", "IV", "IM", "SC"} & p.routes and facts.routes <= OUTSIDE
+    if p.routes and facts.routes and (inside or not routes & facts.routes): return f"is not given by this route ({', '.join(sorted(p.routes))})"
+
+def _too_often(r: Reading, p: Prescription, facts: Treatment) -> str | None:
+    "Why a drug that is swallowed is not given every few minutes, or None; sips of fluid are."
+    often = _TOO_OFTEN.match(r.note, p.end)
+    if often and facts.routes and facts.routes <= {"PO", "PR"} | p.routes and "IV" not in p.routes and "rehydration" not in p.name: return f"is never given {often[1]}"
 
 def _bad_dose(p: Prescription, facts: Treatment, age: float | None) -> str | None:
     "What is wrong with a dose, or None."

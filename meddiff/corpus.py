@@ -96,7 +96,6 @@ class Diagnosis(Strict):
     name: str
     icd10: str
     aliases: list[str] = []
-    counted: bool = False
     ages: tuple[float, float]                       # years
     peak: float | None = None                       # the age at which it is commonest
     female: float = Field(ge=0, le=1)               # share of women
@@ -152,9 +151,13 @@ def load_toml(
 def specialties(
     folder: Path = KNOWLEDGE, # one TOML file a specialty
 ) -> dict[str, list[Diagnosis]]:
-    "The diagnoses of a folder by specialty, in the order of files and entries."
-    found = [load_toml(p, Specialty) for p in sorted(Path(folder).glob("*.toml")) if p.stem not in NOT_SPECIALTIES]
-    return {s.specialty: s.diagnosis for s in found}
+    "The diagnoses of a folder by specialty, in the order of files and entries; several files may share one."
+    found: dict[str, list[Diagnosis]] = {}
+    for p in sorted(Path(folder).glob("*.toml")):
+        if p.stem in NOT_SPECIALTIES: continue
+        file = load_toml(p, Specialty)
+        found.setdefault(file.specialty, []).extend(file.diagnosis)
+    return found
 
 @cache
 def load_knowledge(

@@ -59,6 +59,7 @@ def place(tmp_path, monkeypatch):
 TRAIN = ["train", "--max-steps", "1", *SMALL]
 BAD = {
     "no such data": ([*TRAIN, "--data", "nowhere.csv"], "nowhere.csv"),
+    "begun with nothing": ([*TRAIN, "--data", "good.csv", "--init-from", "nowhere.pt"], "nowhere.pt"),
     "data is a folder": ([*TRAIN, "--data", "folder"], "folder"),
     "empty data": ([*TRAIN, "--data", "empty.csv"], "empty"),
     "no rows": ([*TRAIN, "--data", "header.csv"], "header.csv"),
@@ -194,6 +195,14 @@ def test_resuming_with_other_notes_is_refused(place):
     refused = run("train", "--data", "more.csv", "--resume", "--max-steps", 9, cwd=place)
     assert refused.returncode == 2 and "give the same --data" in refused.stderr
     assert (place / "medical_diffusion.resume.pt").read_bytes() == before
+
+
+def test_training_begins_with_the_shipped_weights(place):
+    "`--init-from shipped` takes network and sizes from the package, and words and diagnoses from the notes."
+    trained = run("train", "--data", "good.csv", "--init-from", "shipped", "--max-steps", 1, cwd=place)
+    assert trained.returncode == 0 and "4.2M parameters" in trained.stderr + trained.stdout, trained.stderr
+    note = run("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--length", 10, "--json", cwd=place)
+    assert note.returncode == 0 and json.loads(note.stdout)["diagnosis"] == "Gout", note.stderr
 
 
 def test_a_cased_encoder_768_wide(place):
