@@ -11,9 +11,9 @@ __all__ = ['Words', 'Range', 'MASS', 'ROUTES', 'BRITISH', 'TOKEN', 'TITLES', 'RE
            'Bound', 'Facts', 'load_checker', 'norm', 'tokens', 'word_set', 'indications', 'lexicon', 'conditions_of',
            'Mention', 'Reading', 'Violation', 'rule', 'find_diagnosis', 'check', 'number', 'Patient', 'read_patient',
            'excused', 'Measured', 'read_values', 'Prescription', 'amounts', 'read_prescriptions', 'conditions_in',
-           'read_conditions', 'pregnancy', 'age_or_sex', 'value', 'Sided', 'read_sides', 'side', 'drug_dose',
-           'read_allergies', 'allergy', 'drug_fit', 'symptom', 'Event', 'read_date', 'read_events', 'time_order',
-           'sentence']
+           'read_conditions', 'pregnancy', 'age_or_sex', 'value', 'impossible', 'Sided', 'read_sides', 'side',
+           'drug_dose', 'read_allergies', 'allergy', 'drug_fit', 'symptom', 'Event', 'read_date', 'read_events',
+           'time_order', 'sentence']
 
 # %% ../nbs/00b_checker.ipynb #779a9908
 import re
@@ -751,11 +751,12 @@ def _pronouns(r: Reading) -> Found:
 @rule
 def value(r: Reading) -> Found:
     "A value that is impossible, or contradicts its own adjective."
-    yield from filter(None, (_impossible(r, m) or _misnamed(r, m) for m in r.values))
+    yield from filter(None, (impossible(r, m) or _misnamed(r, m) for m in r.values))
     yield from _unnamed(r)
     yield from _adjective_elsewhere(r)
 
-def _impossible(r: Reading, m: Measured) -> tuple[int, int, str] | None:
+def impossible(r: Reading, m: Measured) -> tuple[int, int, str] | None:
+    "Where and why a value is out of what a body can have; None if it is not."
     name, pressure = m.value.name, m.value.name == "blood pressure"
     for n in m.numbers[:1 if pressure else 2]:
         if not any(s.possible[0] <= n <= s.possible[1] for s in _scales_for(m.value, m.unit, r.patient.age)): return r.start[m.i], m.end, f"A {name} of {n:g} is not possible."

@@ -63,8 +63,8 @@ def timesteps(
 ) -> Tensor: # (N + 1, n) int64: clocks before each step, and −1 after the last
     "The clock of every token of a block over the steps."
     if num_inference_steps < 1: raise ValueError(f"num_inference_steps = {num_inference_steps}: at least 1 is needed")
-    share, place = torch.arange(num_inference_steps)[:, None] / num_inference_steps, torch.arange(tokens) / tokens
-    clean = (share * (1 + ramp) - ramp * place).clamp(0, 1)
+    share, place, ramp = torch.arange(num_inference_steps)[:, None] / num_inference_steps, torch.arange(tokens) / tokens, min(ramp, tokens) # beyond that, one after another with pauses
+    clean = (share * (1 + ramp * place[-1]) - ramp * place).clamp(0, 1) # the last token arrives with the last step
     t = ((1 - clean) * (num_train_timesteps - 1)).round().long()
     return torch.cat([t, torch.full((1, tokens), CLEAN)])
 
@@ -93,6 +93,7 @@ class SamplingConfig:
     "How to write. Raises `ValueError` for what makes no sense."
     block_size: int | None = 4      # tokens a block; None: the whole note at once
     num_inference_steps: int = 16   # network evaluations a block
+    substeps: int = 1               # reverse steps an evaluation: the log-prior is kept, the likelihood of the moving point is not
     sampler: str = "ddim"           # one of `SAMPLERS`
     eta: float = 0.0                # of `ddim`: 0 deterministic, 1 ancestral
     temperature: float = 0.7        # of the network's log-prior
@@ -102,6 +103,7 @@ class SamplingConfig:
     def __post_init__(self):
         if self.sampler not in SAMPLERS: raise ValueError(f"sampler {self.sampler!r} is not known: choose one of {', '.join(SAMPLERS)}")
         if self.block_size is not None and self.block_size < 1: raise ValueError(f"block_size = {self.block_size}: at least 1, or None for the whole note")
+        if self.substeps < 1: raise ValueError(f"substeps = {self.substeps}: at least 1 is needed")
         if not 1 <= self.num_inference_steps <= 1000: raise ValueError(f"num_inference_steps = {self.num_inference_steps}: must lie between 1 and 1000")
         if self.temperature <= 0: raise ValueError(f"temperature = {self.temperature}: must be above 0")
         if self.ramp < 0 or not 0 <= self.eta <= 1: raise ValueError(f"ramp = {self.ramp}, eta = {self.eta}: ramp must be at least 0 and eta between 0 and 1")
@@ -133,12 +135,16 @@ class NoteSampler:
         told = None if lengths is None else twice(lengths).to(self.device)
         self.cache = self.model.start(twice(context).to(self.device), twice(context_mask).to(self.device), slots, told, keep if keep is None else keep.to(self.device))
         self.start = noise.draw(self.rows, slots).to(self.device)
-        self.stood = torch.zeros(b, slots)            # sum of a token's probabilities since it became what it is
+        self.stood, self.asked = torch.zeros(b, slots), torch.zeros(b, slots) # sum of a token's probabilities since it became what it is; how often it was asked
+        self.following: Tensor | None = None          # what the written copy says of the next position
 
     def ask(self, x: Tensor, t: Tensor, guess: Tensor, position: Tensor, valid: Tensor | None) -> Tensor:
         "The network's output for a block, guided, with what may not stand there ruled out."
         twice = (lambda x: None if x is None else torch.cat([x, x])) if self.guided else (lambda x: x)
-        out = self.model.denoise(self.cache, twice(x), twice(self.diffusion.log_snr[t]), twice(guess), twice(position), twice(valid))
+        return self.guide(self.model.denoise(self.cache, twice(x), twice(self.diffusion.log_snr[t]), twice(guess), twice(position), twice(valid)), position)
+
+    def guide(self, out: Tensor, position: Tensor) -> Tensor:
+        "One output of the two with and without the diagnosis, and what may not stand there ruled out."
         if self.guided:
             with_, without = out.chunk(2)
             out = without + self.config.guidance_scale * (with_ - without)
@@ -162,32 +168,43 @@ def block(self: NoteSampler,
     start: int, # first position
     n: int,     # positions
 ) -> Iterator[State]:
-    "Denoise one block of every note in hand, from pure noise to tokens."
+    "Denoise one block of every note in hand, from pure noise to tokens. With a ramp, the left of it is written as it finishes, and the right is not asked before it begins."
     c, token, rows = self.config, self.diffusion.prediction_type == "token", self.rows
-    position = torch.arange(start, start + n, device=self.device).expand(len(rows), n)
-    valid = position <= self.limit[rows].to(self.device)[:, None] if c.block_size is None else None
-    clocks = timesteps(c.num_inference_steps, n, c.ramp, self.diffusion.num_train_timesteps).to(self.device)
-    x, guess, out = self.start[rows, start : start + n], None, None
-    for i in range(c.num_inference_steps):
-        t, s = (clocks[j].expand(len(rows), n) for j in (i, i + 1))
-        if guess is None: guess = self.diffusion.first_guess(x, t) if token else torch.zeros_like(x)
-        if out is None or n > 1 or not token: out = self.ask(x, t, guess, position, valid) # alone, a token's log-prior does not change
-        found = self.diffusion.denoised(out, x, t, c.temperature)
-        guess = found.x_start
-        self.show(start, n, found, s, i)
+    place = torch.arange(start, start + n, device=self.device).expand(len(rows), n)
+    limit = self.limit[rows].to(self.device)[:, None]
+    clocks = timesteps(c.num_inference_steps * c.substeps, n, c.ramp, self.diffusion.num_train_timesteps).to(self.device)
+    x = self.start[rows, start : start + n]
+    guess = self.diffusion.first_guess(x, clocks[0].expand(len(rows), n)) if token else torch.zeros_like(x)
+    left, last = 0, len(clocks) - 2
+    for first in range(0, last + 1, c.substeps):
+        moving = (clocks[first] != clocks[first + c.substeps]).nonzero()
+        now = slice(left, int(moving.max()) + 1 if len(moving) else n)
+        position, at = place[:, now], lambda i: clocks[i, now].expand(len(rows), -1)
+        if n == 1 and self.following is not None: out = self.guide(self.following, position)
+        else: out = self.ask(x[:, now], at(first), guess[:, now], position, position <= limit if c.block_size is None else None)
+        for i in range(first, first + c.substeps):
+            t, s = at(i), at(i + 1)
+            found = self.diffusion.denoised(out, x[:, now], t, c.temperature)
+            guess[:, now] = found.x_start
+            if i < last:
+                z = self.noise.draw(rows, n, stream=1 + start * 1000 + i).to(self.device)[:, now] if c.sampler == "ddpm" or c.eta else torch.zeros_like(found.x_start)
+                x[:, now] = SAMPLERS[c.sampler](self.diffusion, x[:, now], found.x_start, t, s, z, **({} if c.sampler == "ddpm" else {"eta": c.eta}))
+        self.show(start + left, now.stop - left, found, s)
         yield self.state
-        if i + 1 < c.num_inference_steps:
-            z = self.noise.draw(rows, n, stream=1 + start * 1000 + i).to(self.device) if c.sampler == "ddpm" or c.eta else torch.zeros_like(x)
-            x = SAMPLERS[c.sampler](self.diffusion, x, guess, t, s, z, **({} if c.sampler == "ddpm" else {"eta": c.eta}))
+        done = int((clocks[first + c.substeps] <= 0).sum())
+        if c.block_size is None and n > done > left:
+            self.write(start + left, done - left)
+            left = done
 
 @patch
-def show(self: NoteSampler, start: int, n: int, found: Denoised, s: Tensor, i: int) -> None:
-    "Round a block's estimate after step `i` and put it into the state."
+def show(self: NoteSampler, start: int, n: int, found: Denoised, s: Tensor) -> None:
+    "Round the estimate of some positions and put it into the state."
     ids, confidence = nearest_neighbour(found.x_start, self.diffusion.table, (PAD, UNK)) if found.logits is None else most_probable(found.logits)
     at = torch.tensor(self.rows)[:, None], torch.arange(start, start + n)[None]
     same = self.state.ids[at] == ids.cpu()
     self.stood[at] = torch.where(same, self.stood[at], 0.) + confidence.float().cpu()
-    self.state.ids[at], self.state.confidence[at], self.state.clocks[at], self.state.x_start = ids.cpu(), self.stood[at] / (i + 1), s.cpu(), found.x_start
+    self.asked[at] += 1
+    self.state.ids[at], self.state.confidence[at], self.state.clocks[at], self.state.x_start = ids.cpu(), self.stood[at] / self.asked[at], s.cpu(), found.x_start
 
 @patch
 def commit(self: NoteSampler, start: int, n: int) -> None:
@@ -198,8 +215,14 @@ def commit(self: NoteSampler, start: int, n: int) -> None:
     if not self.rows: return
     both = going.repeat(2) if self.guided else going
     if not going.all(): self.cache.keep(both.to(self.device))
+    self.write(start, n)
+
+@patch
+def write(self: NoteSampler, start: int, n: int) -> None:
+    "Commit the tokens that stand at some positions."
     ids = self.state.ids[self.rows, start : start + n].repeat(2 if self.guided else 1, 1).to(self.device)
-    self.model.write(self.cache, self.diffusion.table[ids], torch.arange(start, start + n, device=self.device).expand(len(ids), n))
+    h = self.model.write(self.cache, self.diffusion.table[ids], torch.arange(start, start + n, device=self.device).expand(len(ids), n))
+    if self.config.block_size == 1 and self.diffusion.prediction_type == "token": self.following = self.model.output(h)
 
 @patch
 @torch.no_grad()
