@@ -6,7 +6,7 @@ Docs: https://meddiff.github.io/meddiff/denoiser.html.md"""
 
 # %% auto #0
 __all__ = ['CONDITIONINGS', 'Layout', 'layout_of', 'sight', 'batch_layout', 'rotary', 'rotate', 'fourier', 'Block', 'TwoStreams',
-           'Cache', 'DenoiserConfig', 'DiffusionTransformer', 'with_prefix']
+           'OneStream', 'Cache', 'DenoiserConfig', 'DiffusionTransformer', 'with_prefix']
 
 # %% ../nbs/05_denoiser.ipynb #91a69435
 import math
@@ -174,6 +174,20 @@ class TwoStreams:
         k, v = torch.cat([ck.to(v.dtype), rotate(k, self.angles).to(v.dtype)], 2), torch.cat([cv, v], 2)
         y = F.scaled_dot_product_attention(rotate(q, self.angles).to(v.dtype), k, v, attn_mask=self.mask, scale=1.)
         return y.transpose(1, 2).flatten(2)
+
+# %% ../nbs/05_denoiser.ipynb #ba7f1933
+class OneStream(TwoStreams):
+    "A view of the written copy alone."
+    def __init__(self, *args, **changes):
+        super().__init__(*args, **changes)
+        c = self.mask.shape[-1] - self.mask.shape[-2]              # the diagnosis comes first
+        n = self.mask.shape[-2] // 2
+        self.mask = self.mask[:, :, :n, : c + n]
+
+    def mix(self, y: Tensor, near: Tensor, layer: int, slot: int) -> Tensor:
+        out = y
+        for k, (w, (seen, _, _)) in enumerate(zip(near.to(y.dtype), self.taps), 1): out = out + F.pad(y[:, :-k], (0, 0, k, 0))[:, : y.shape[1]] * w * seen
+        return out
 
 # %% ../nbs/05_denoiser.ipynb #82564b40
 class Cache:
@@ -379,6 +393,25 @@ def with_prefix(x_start: Tensor, x_t: Tensor, guess: Tensor, log_snr: Tensor, la
     layout = Layout(front(layout.order, number), front(layout.block, torch.full_like(number, -1)), front(layout.valid, mask), layout.length)
     position = torch.arange(-n, x_t.shape[1], device=mask.device)
     return front(x_start, prefix), front(x_t, zero), front(guess, zero), front(log_snr, torch.zeros_like(number)), layout, position
+
+# %% ../nbs/05_denoiser.ipynb #3f637f91
+@patch
+def read(self: DiffusionTransformer,
+    x_start: Tensor,      # (batch, tokens, d)
+    layout: Layout,
+    context: Tensor,      # see `context_views`
+    context_mask: Tensor,
+    keep: Tensor | None = None, # (batch,) False where the diagnosis is left out
+) -> Tensor:              # (batch, tokens, vocabulary)
+    "What the written copy predicts for the next position: the second output of `forward`."
+    n, position = x_start.shape[1], torch.arange(x_start.shape[1], device=x_start.device)
+    views, mask = self.context_views(context, context_mask, keep)
+    clock = torch.zeros(x_start.shape[:2], device=x_start.device)
+    if self.config.conditioning == "prefix": x_start, _, _, clock, layout, position = with_prefix(x_start, x_start, x_start, clock, layout, context, context_mask if keep is None else context_mask & keep[:, None])
+    h, clock = self.embed(x_start, x_start, torch.full_like(clock, self.ends[1]), position, layout.length, 0)
+    view = OneStream(layout, views, mask, rotary(position, self.config.width // self.config.heads))
+    for i, block in enumerate(self.blocks): h = block(h, clock, view, i)
+    return self.output(h[:, -n:])
 
 # %% ../nbs/05_denoiser.ipynb #ffb642f1
 @patch

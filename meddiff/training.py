@@ -206,7 +206,7 @@ class TrainConfig:
     decay_share: float = 0.2        # the last part of a run in which the rates fall to zero
     clip: float = 1.0               # norm of the gradient at most
     ema: float = 0.995              # of the weights that are kept
-    block_sizes: tuple = (1, 2, 4, 8, 16, None, None, None)
+    block_sizes: tuple = (1, 2, 2, 4, 4, 8, 8, 16, 16, None, None, None, None, None, None)
     gaps: float = 0.15              # share of notes with a stretch that is written last
     told: float = 0.5               # share of notes whose length is told
     split: float = 0.5              # share of whole notes in two: what stands, and the rest of the note as one block
@@ -214,8 +214,10 @@ class TrainConfig:
     ramps: float = 0.6              # share of notes with a ramp
     widest_ramp: float = 32.0       # and at most the block size, where its tokens come one after another
     drop_diagnosis: float = 0.1     # share of notes whose diagnosis is left out
-    self_condition: float = 0.3     # share of batches with a second guess
-    next_token: float = 0.4         # weight of the written copy's next-token loss
+    self_condition: float = 0.9     # share of batches with a second guess
+    next_token: float = 1.0         # weight of the written copy's next-token loss
+    written_alone: float = 0.25     # share of batches with the written copy alone, at less than half the cost
+    written_first: int = 0          # first so many steps of nothing else
     seed: int = 0
 
     def __post_init__(self): self.block_sizes = tuple(self.block_sizes)
@@ -432,8 +434,14 @@ def one_step(self: Trainer) -> None:
 @patch
 def objective(self: Trainer, batch: Batch, g: torch.Generator) -> Tensor: # scalar
     "The loss of a batch, with everything that is drawn for it."
-    p = to(prepare(batch, self.config, self.diffusion.num_train_timesteps, self.diffusion.table.shape[1], g), self.device)
-    per_token, following = losses(self.bare, self.diffusion, p, self.context, self.context_mask, autocast=self.accelerator.autocast)
+    c, token = self.config, self.diffusion.prediction_type == "token"
+    alone = token and c.next_token and (self.step < c.written_first or uniform(1, g).item() < c.written_alone)
+    p = to(prepare(batch, c, self.diffusion.num_train_timesteps, self.diffusion.table.shape[1], g, 1 if alone else "draw"), self.device)
+    if alone:
+        with self.accelerator.autocast(): following = following_loss(self.bare.read(self.diffusion.table[p.ids], p.layout, self.context[p.diagnosis], self.context_mask[p.diagnosis], p.keep), p)
+        self.note(next=following.item(), loss=self.running.get("loss", following.item()))
+        return c.next_token * following
+    per_token, following = losses(self.bare, self.diffusion, p, self.context, self.context_mask, next_token=bool(c.next_token), autocast=self.accelerator.autocast)
     noised = per_token.sum() / p.layout.valid.sum()
     self.note(**{"loss": noised.item(), "next": following.item(), f"block {p.block_size or 'whole'}": noised.item()})
     self.note_noise(per_token.detach(), p)

@@ -31,18 +31,19 @@ RUNS: dict[str, tuple[str, dict, dict, str]] = {
     "noise power 1.5": ("noisier clocks more often: a little worse, the noisiest teach next to nothing", dict(noise_power=1.5), {}, "warped"),
     "no split": ("whole notes never in two: the whole note worse, blocks the same", dict(split=0.), {}, "warped"),
     "ramps to 1": ("worse wherever notes are written with a steeper ramp", dict(widest_ramp=1.), {}, "warped"),
-    "no block of 1": ("the written copy predicts the next token anyway; the time goes to larger blocks", dict(block_sizes=(2, 4, 8, 16, None, None, None)), {}, "warped"),
     "whole note only": ("the classic diet: salad at this budget", dict(block_sizes=(None,), next_token=0., split=0.), {}, "warped"),
     "no next-token loss": ("much worse at blocks of 1, a little at all others", dict(next_token=0.), {}, "warped"),
-    "next-token loss 1": ("better at blocks of 1, worse at the whole note", dict(next_token=1.), {}, "warped"),
+    "next-token loss 0.4": ("worse at blocks of 1, better at the whole note", dict(next_token=.4), {}, "warped"),
+    "never alone": ("no batches of the written copy alone: worse at blocks of 1, better at the whole note", dict(written_alone=0.), {}, "warped"),
+    "written first": ("600 steps of the written copy alone, then the mix: better at all sizes", dict(written_first=600), {}, "warped"),
     "no self-conditioning": ("faster steps, worse whole note", dict(self_condition=0.), dict(self_conditioning=False), "warped"),
-    "self-conditioning 0.95": ("better whole note, a quarter fewer tokens", dict(self_condition=.95), {}, "warped"),
+    "self-conditioning 0.3": ("worse whole note, a few more tokens", dict(self_condition=.3), {}, "warped"),
     "prefix": ("about equal: the diagnosis says little of each single token", {}, dict(conditioning="prefix"), "warped"),
-    "width 192, 6 layers": ("deeper and narrower at equal time: equal", {}, dict(width=192, layers=6), "warped"),
-    "width 320": ("fewer tokens, worse in 20 minutes", {}, dict(width=320, heads=5), "warped"),
+    "width 256, 4 layers": ("shallower and wider at equal time: worse", {}, dict(width=256, layers=4), "warped"),
+    "width 256, 6 layers": ("more weights, fewer tokens: worse in 20 minutes", {}, dict(width=256, layers=6), "warped"),
+    "width 192, 9 layers": ("deeper still: equal", {}, dict(width=192, layers=9), "warped"),
     "d = 128": ("points further apart, the decision at noisier levels; no gain", {}, dict(d=128), "warped"),
-    "batches of 700": ("twice the steps: better while short", dict(batch_tokens=700), {}, "warped"),
-    "batches of 2800": ("half the steps, less time in the optimizer: worse while short", dict(batch_tokens=2800), {}, "warped"),
+    "batches of 1400": ("half the steps, less time in the optimizer: worse while short", dict(batch_tokens=1400), {}, "warped"),
     "AdamW alone": ("learns half as fast as with Muon", {}, {}, "warped"),
     "classic": ("ε, mean squared error, linear schedule, whole note: nothing readable at this budget", dict(block_sizes=(None,), split=0., ramps=0.), dict(prediction_type="epsilon"), "linear"),
     "GPT-2": ("the rival: more tokens in the same time, as good at blocks of 1", {}, {}, "rival"),
@@ -88,14 +89,14 @@ def measure_rival(rival: Rival, held_out: pd.DataFrame, book: Phrasebook, n: int
 
 def run(name: str, minutes: float, seed: int, n: int, keep: Path, prepared, book) -> None:
     expected, changes, sizes, schedule = RUNS[name]
-    config = replace(TrainConfig(muon_lr=.02, adamw_lr=2.5e-3, seed=seed), **changes)
+    config = replace(TrainConfig(muon_lr=.02, adamw_lr=2.5e-3, seed=seed, batch_tokens=700), **changes)
     torch.manual_seed(seed)
     if schedule == "rival":
         common, data = prepared("rival", "")
         checkpoint = replace(common, model=gpt2(len(common.space)))
     else:
         common, data = prepared(sizes.get("d", 64), sizes.get("conditioning", "cross_attention"))
-        shape, levels = replace(common.config, **sizes), make_schedule(schedule, common.space.table, common.space.prior)
+        shape, levels = replace(common.config, **dict(width=192, layers=6) | sizes), make_schedule(schedule, common.space.table, common.space.prior)
         checkpoint = replace(common, config=shape, schedule=levels, model=build_model(shape, common.space, levels))
     held_out = load_table(dataset_path()).query("split == 'test'").sample(max(3 * n, 200), random_state=0)
     notes = NotesDataset.from_table(held_out, checkpoint.space, checkpoint.names)
