@@ -1133,7 +1133,7 @@ def _repeated(r: Reading) -> Found:
     for i, w in enumerate(words): # a run of words that follows itself at once, perhaps behind a comma
         for j in at[w][-3:] if i >= free else ():
             for length in (i - j, i - j - 1) if words[i - 1] == "," else (i - j,):
-                whole = length == i - j or length > 2 or length == 2 and (i + 2 == len(words) or words[i + 2] in ".,;")
+                whole = length == i - j or length > 2 or length == 2 and (i + 2 >= len(words) or words[i + 2] in ".,;")
                 if 0 < length < 9 and whole and words[j:j + length] == words[i:i + length] and _says_much(words[i:i + length], r, i) and (length == i - j or w not in ("then", "and", "or")):
                     yield *r.place(j, i + length), "Said twice in a row."
                     free = i + length

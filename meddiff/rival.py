@@ -31,6 +31,7 @@ class Rival:
     restorer: Restorer
     names: list[str]   # the diagnoses of the training notes
     model: torch.nn.Module
+    longest: int       # training note, in tokens
     card: dict = field(default_factory=dict) # what is told of the training
 
     def prefix(self,
@@ -58,7 +59,7 @@ def new_rival(
     "An untrained rival for a table of notes, with the notes as tokens."
     space = EmbeddingSpace.from_texts(table.note, encoder)
     data = NotesDataset.from_table(table, space)
-    return Rival(space, Restorer.fit(table.note.tolist()[:50_000], space), data.names, gpt2(len(space), **sizes)), data
+    return Rival(space, Restorer.fit(table.note.tolist()[:50_000], space), data.names, gpt2(len(space), **sizes), int(data.lengths.max())), data
 
 # %% ../nbs/07b_rival.ipynb #9e286264
 @patch
@@ -66,7 +67,7 @@ def state(self: Rival) -> dict:
     "The rival as tensors, numbers and strings."
     c = self.model.config
     sizes = dict(vocabulary=c.vocab_size, width=c.n_embd, layers=c.n_layer, heads=c.n_head, positions=c.n_positions)
-    return text_state(self.space, self.restorer) | dict(format=FORMAT, gpt2=sizes, weights={k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}, names=list(self.names), card=self.card)
+    return text_state(self.space, self.restorer) | dict(format=FORMAT, gpt2=sizes, weights={k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}, names=list(self.names), longest=self.longest, card=self.card)
 
 @patch(cls_method=True)
 def from_state(cls: Rival,
@@ -79,7 +80,7 @@ def from_state(cls: Rival,
         space, restorer = text_from_state(state)
         model = gpt2(**state["gpt2"])
         model.load_state_dict(state["weights"])
-        return cls(space, restorer, state["names"], model.eval(), state["card"])
+        return cls(space, restorer, state["names"], model.eval(), state["longest"], state["card"])
     except (KeyError, TypeError, RuntimeError) as e: raise ValueError(f"{source}: does not fit together: {str(e).splitlines()[0][:120]}; train it anew") from None
 
 @patch(cls_method=True)
@@ -140,7 +141,7 @@ def write(self: Rival,
             prefixes = [torch.tensor(self.prefix(d)).flip(0) for d in diagnoses[first : first + batch_size]]
             ids = pad_sequence(prefixes, batch_first=True, padding_value=PAD).flip(1).to(device) # padding on the left
             mask = pad_sequence([torch.ones_like(p) for p in prefixes], batch_first=True).flip(1).to(device)
-            made = self.model.generate(ids, attention_mask=mask, do_sample=True, top_p=top_p, top_k=0, temperature=temperature, suppress_tokens=[PAD, UNK], max_new_tokens=self.model.config.n_positions - ids.shape[1], pad_token_id=PAD, eos_token_id=SEP)
+            made = self.model.generate(ids, attention_mask=mask, do_sample=True, top_p=top_p, top_k=0, temperature=temperature, suppress_tokens=[PAD, UNK], max_new_tokens=min(self.longest + 32, self.model.config.n_positions - ids.shape[1]), pad_token_id=PAD, eos_token_id=SEP)
             out += [self.restorer.restore(row[ids.shape[1]:].tolist()) for row in made.cpu()]
             bar.update(len(prefixes))
     return out

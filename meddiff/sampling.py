@@ -179,11 +179,11 @@ def block(self: NoteSampler,
     for first in range(0, last + 1, c.substeps):
         moving = (clocks[first] != clocks[first + c.substeps]).nonzero()
         now = slice(left, int(moving.max()) + 1 if len(moving) else n)
-        position, at = place[:, now], lambda i: clocks[i, now].expand(len(rows), -1)
+        position, clock = place[:, now], clocks[:, now, None].expand(-1, -1, len(rows)).transpose(1, 2) # (steps, notes, tokens)
         if n == 1 and self.following is not None: out = self.guide(self.following, position)
-        else: out = self.ask(x[:, now], at(first), guess[:, now], position, position <= limit if c.block_size is None else None)
+        else: out = self.ask(x[:, now], clock[first], guess[:, now], position, position <= limit if c.block_size is None else None)
         for i in range(first, first + c.substeps):
-            t, s = at(i), at(i + 1)
+            t, s = clock[i], clock[i + 1]
             found = self.diffusion.denoised(out, x[:, now], t, c.temperature)
             guess[:, now] = found.x_start
             if i < last:

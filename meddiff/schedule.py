@@ -111,6 +111,7 @@ def calibrated(
     l = torch.linspace(clean_end(table, prior), noisy_end(table.shape[1]), T, dtype=torch.float64)
     return from_alphas(torch.sigmoid(l), "calibrated")
 
+# %% ../nbs/02_schedule.ipynb #cb6cad88
 def entropy(
     table: Tensor,   # (vocabulary, d)
     prior: Tensor,   # (vocabulary,)

@@ -110,6 +110,7 @@ def state(self: Checkpoint) -> dict:
 
 def from_state(state: dict, source: str = "checkpoint") -> Checkpoint:
     "The inverse of `Checkpoint.state`. Raises `ValueError` if weights and sizes do not fit each other."
+    if isinstance(state, dict) and "gpt2" in state: raise ValueError(f"{source}: a GPT-2 to compare with; give it as --rival to `meddiff evaluate`")
     if not isinstance(state, dict) or state.get("format") != FORMAT: raise ValueError(f"{source}: not a meddiff checkpoint of format {FORMAT}; make one with `meddiff train`")
     try:
         space, restorer = text_from_state(state)

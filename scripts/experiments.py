@@ -1,16 +1,20 @@
 """Train variants of the recipe for equal processor time, measure all alike, and append a line for each to `nbs/experiments.jsonl`.
 
-    python scripts/experiments.py --data notes.csv base "no ramps" …     # names as in RUNS; all of them if none is given
+    python scripts/experiments.py --data notes.csv --round 2 base "no split" …     # names as in RUNS; all of the round if none is given
 
 Every run has one thread and a budget of processor seconds, so that two may run side by side on two cores.
 """
-import argparse, json, time
+import argparse
+import json
+import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
+import torch
+
 import meddiff.training
-import pandas as pd, torch
 from meddiff.corpus import dataset_path
 from meddiff.dataset import NotesDataset, collate, load_table
 from meddiff.evaluation import Phrasebook, judged, plain_texts, word_judge
@@ -24,30 +28,33 @@ LEVELS = (-6., -5., -4., -3.5, -3., -2.5, -2., -1.5) # log-SNR at which losses a
 WAYS = {"1": dict(block_size=1, num_inference_steps=1, substeps=8, temperature=.9, ramp=0.), "4": dict(block_size=4, num_inference_steps=8, substeps=4, temperature=.8, ramp=2.),
         "whole": dict(block_size=None, num_inference_steps=100, substeps=4, temperature=.8, ramp=32.)}
 
-# name: (what was expected, changes of TrainConfig, changes of DenoiserConfig and of the space, schedule)
-RUNS: dict[str, tuple[str, dict, dict, str]] = {
-    "base": ("the recipe every other run differs from in one thing", {}, {}, "warped"),
-    "calibrated schedule": ("steps even in log-SNR: two thirds of them where nothing is decided, so everything is learned more slowly", {}, {}, "calibrated"),
-    "noise power 1.5": ("noisier clocks more often: a little worse, the noisiest teach next to nothing", dict(noise_power=1.5), {}, "warped"),
-    "no split": ("whole notes never in two: the whole note worse, blocks the same", dict(split=0.), {}, "warped"),
-    "ramps to 1": ("worse wherever notes are written with a steeper ramp", dict(widest_ramp=1.), {}, "warped"),
-    "whole note only": ("the classic diet: salad at this budget", dict(block_sizes=(None,), next_token=0., split=0.), {}, "warped"),
-    "no next-token loss": ("much worse at blocks of 1, a little at all others", dict(next_token=0.), {}, "warped"),
-    "next-token loss 0.4": ("worse at blocks of 1, better at the whole note", dict(next_token=.4), {}, "warped"),
-    "never alone": ("no batches of the written copy alone: worse at blocks of 1, better at the whole note", dict(written_alone=0.), {}, "warped"),
-    "written first": ("600 steps of the written copy alone, then the mix: better at all sizes", dict(written_first=600), {}, "warped"),
-    "no self-conditioning": ("faster steps, worse whole note", dict(self_condition=0.), dict(self_conditioning=False), "warped"),
-    "self-conditioning 0.3": ("worse whole note, a few more tokens", dict(self_condition=.3), {}, "warped"),
-    "prefix": ("about equal: the diagnosis says little of each single token", {}, dict(conditioning="prefix"), "warped"),
-    "width 256, 4 layers": ("shallower and wider at equal time: worse", {}, dict(width=256, layers=4), "warped"),
-    "width 256, 6 layers": ("more weights, fewer tokens: worse in 20 minutes", {}, dict(width=256, layers=6), "warped"),
-    "width 192, 9 layers": ("deeper still: equal", {}, dict(width=192, layers=9), "warped"),
-    "d = 128": ("points further apart, the decision at noisier levels; no gain", {}, dict(d=128), "warped"),
-    "batches of 1400": ("half the steps, less time in the optimizer: worse while short", dict(batch_tokens=1400), {}, "warped"),
-    "AdamW alone": ("learns half as fast as with Muon", {}, {}, "warped"),
-    "classic": ("ε, mean squared error, linear schedule, whole note: nothing readable at this budget", dict(block_sizes=(None,), split=0., ramps=0.), dict(prediction_type="epsilon"), "linear"),
-    "GPT-2": ("the rival: more tokens in the same time, as good at blocks of 1", {}, {}, "rival"),
-    "GPT-2, AdamW alone": ("how it is usually trained: behind its better self", {}, {}, "rival"),
+FIRST = dict(batch_tokens=1400, block_sizes=(1, 2, 4, 8, 16, None, None, None), self_condition=.3, next_token=.4, written_alone=0.)
+BASES = {1: (FIRST, dict(width=256, layers=4)), 2: (dict(batch_tokens=700), dict(width=192, layers=6))} # round: changes of TrainConfig, of DenoiserConfig
+
+# (round, name): (what was expected, changes of TrainConfig, changes of DenoiserConfig and of the space, schedule)
+RUNS: dict[tuple[int, str], tuple[str, dict, dict, str]] = {
+    (1, "base"): ("the recipe every other run of the round differs from in one thing", {}, {}, "warped"),
+    (1, "calibrated schedule"): ("steps even in log-SNR: two thirds of them where nothing is decided, so everything is learned more slowly", {}, {}, "calibrated"),
+    (1, "no block of 1"): ("the written copy predicts the next token anyway; the time goes to larger blocks", dict(block_sizes=(2, 4, 8, 16, None, None, None)), {}, "warped"),
+    (1, "self-conditioning 0.95"): ("better whole note, a quarter fewer tokens", dict(self_condition=.95), {}, "warped"),
+    (1, "batches of 700"): ("twice the steps: better while short", dict(batch_tokens=700), {}, "warped"),
+    (1, "next-token loss 1"): ("better at blocks of 1, worse at the whole note", dict(next_token=1.), {}, "warped"),
+    (1, "width 192, 6 layers"): ("deeper and narrower at equal time: equal", {}, dict(width=192, layers=6), "warped"),
+    (1, "AdamW alone"): ("learns half as fast as with Muon", {}, {}, "warped"),
+    (1, "GPT-2"): ("the rival: more tokens in the same time, as good at blocks of 1", {}, {}, "rival"),
+    (2, "base"): ("what helped in round 1, together, and a quarter of the batches with the written copy alone: better everywhere", {}, {}, "warped"),
+    (2, "written first"): ("600 steps of the written copy alone, then the mix: better at all sizes", dict(written_first=600), {}, "warped"),
+    (2, "never alone"): ("no batches of the written copy alone: worse at blocks of 1, better at the whole note", dict(written_alone=0.), {}, "warped"),
+    (2, "width 256, 6 layers"): ("more weights, fewer tokens: worse in 20 minutes", {}, dict(width=256, layers=6), "warped"),
+    (2, "width 192, 9 layers"): ("deeper still: equal", {}, dict(width=192, layers=9), "warped"),
+    (2, "GPT-2, AdamW alone"): ("how it is usually trained: behind its better self", {}, {}, "rival"),
+    (2, "no split"): ("whole notes never in two: the whole note worse, blocks the same", dict(split=0.), {}, "warped"),
+    (2, "ramps to 1"): ("worse wherever notes are written with a steeper ramp", dict(widest_ramp=1.), {}, "warped"),
+    (2, "whole note only"): ("the diet of most text diffusion: salad at this budget", dict(block_sizes=(None,), next_token=0., split=0.), {}, "warped"),
+    (2, "no self-conditioning"): ("faster steps, worse whole note", dict(self_condition=0.), dict(self_conditioning=False), "warped"),
+    (2, "prefix"): ("about equal: the diagnosis says little of each single token", {}, dict(conditioning="prefix"), "warped"),
+    (2, "d = 128"): ("points further apart, the decision at noisier levels; no gain", {}, dict(d=128), "warped"),
+    (2, "classic"): ("ε, mean squared error, linear schedule, whole note: nothing readable at this budget", dict(block_sizes=(None,), split=0., ramps=0.), dict(prediction_type="epsilon"), "linear"),
 }
 
 def adamw_alone(model, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -87,16 +94,17 @@ def measure_rival(rival: Rival, held_out: pd.DataFrame, book: Phrasebook, n: int
     nats = -torch.cat(rival.score(held_out.note[:200].tolist(), held_out.diagnosis[:200].tolist())).mean().item()
     return {"nats": round(nats, 4), "seen 4 1": round(book.seen(texts, 4).value / book.seen(others, 4).value, 4), "AUC 1": round(judged(texts + real, len(texts), word_judge()).value, 4)}
 
-def run(name: str, minutes: float, seed: int, n: int, keep: Path, prepared, book) -> None:
-    expected, changes, sizes, schedule = RUNS[name]
-    config = replace(TrainConfig(muon_lr=.02, adamw_lr=2.5e-3, seed=seed, batch_tokens=700), **changes)
+def run(number: int, name: str, minutes: float, seed: int, n: int, keep: Path, prepared, book) -> None:
+    expected, changes, sizes, schedule = RUNS[number, name]
+    base, shape = BASES[number]
+    config = TrainConfig(**dict(muon_lr=.02, adamw_lr=2.5e-3, seed=seed) | base | changes)
     torch.manual_seed(seed)
     if schedule == "rival":
         common, data = prepared("rival", "")
         checkpoint = replace(common, model=gpt2(len(common.space)))
     else:
         common, data = prepared(sizes.get("d", 64), sizes.get("conditioning", "cross_attention"))
-        shape, levels = replace(common.config, **dict(width=192, layers=6) | sizes), make_schedule(schedule, common.space.table, common.space.prior)
+        shape, levels = replace(common.config, **shape | sizes), make_schedule(schedule, common.space.table, common.space.prior)
         checkpoint = replace(common, config=shape, schedule=levels, model=build_model(shape, common.space, levels))
     held_out = load_table(dataset_path()).query("split == 'test'").sample(max(3 * n, 200), random_state=0)
     notes = NotesDataset.from_table(held_out, checkpoint.space, checkpoint.names)
@@ -104,7 +112,7 @@ def run(name: str, minutes: float, seed: int, n: int, keep: Path, prepared, book
     if name.endswith("AdamW alone"):
         meddiff.training.optimizers = adamw_alone
         config = replace(config, muon_lr=2e-3, adamw_lr=2e-3)
-    trainer = (RivalTrainer if schedule == "rival" else Trainer)(checkpoint, data, notes, keep / f"{name}.{seed}.pt", config, "cpu", "fp32", progress=False)
+    trainer = (RivalTrainer if schedule == "rival" else Trainer)(checkpoint, data, notes, keep / f"{number} {name} {seed}.pt", config, "cpu", "fp32", progress=False)
     meddiff.training.optimizers = original
     begun, wall, curve, budget = time.process_time(), time.time(), [], 60 * minutes
     while (used := time.process_time() - begun) < budget: # the rates fall over the last fifth, as in `Trainer.fit`
@@ -118,13 +126,14 @@ def run(name: str, minutes: float, seed: int, n: int, keep: Path, prepared, book
     checkpoint.card = dict(steps=trainer.step, tokens=trainer.tokens)
     torch.save(checkpoint.state(), trainer.output)
     found = measure_rival(checkpoint, held_out, book(), n) if schedule == "rival" else measure(checkpoint, notes, held_out, book(), config, n)
-    row = dict(name=name, expected=expected, seed=seed, minutes=minutes, steps=trainer.step, tokens=trainer.tokens, parameters=sum(p.numel() for p in checkpoint.model.parameters()), **found, curve=curve)
+    row = dict(round=number, name=name, expected=expected, seed=seed, minutes=minutes, steps=trainer.step, tokens=trainer.tokens, parameters=sum(p.numel() for p in checkpoint.model.parameters()), **found, curve=curve)
     with open(RESULTS, "a", encoding="utf-8") as f: f.write(json.dumps(row, ensure_ascii=False) + "\n")
     print(f"{name}: {time.time() - wall:.0f} s", {k: v for k, v in row.items() if k not in ("curve", "expected")}, flush=True)
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help="runs, by name; all if none is given")
+    parser.add_argument("names", nargs="*", help="runs, by name; all of the round if none is given")
+    parser.add_argument("--round", type=int, default=2, choices=[*BASES], help="which base they differ from")
     parser.add_argument("--data", type=Path, required=True, help="CSV of training notes, as `meddiff corpus --seed 1` writes it")
     parser.add_argument("--rows", type=int, default=60_000, help="notes of it to use")
     parser.add_argument("--minutes", type=float, default=20., help="processor time of each run")
@@ -137,4 +146,4 @@ if __name__ == "__main__":
     table = table[table.split == "train"].head(a.rows)
     prepared = cache(lambda d, conditioning: new_rival(table) if d == "rival" else new_checkpoint(table, d=d, conditioning=conditioning))
     book = cache(lambda: Phrasebook(plain_texts(table.note.tolist(), prepared(64, "cross_attention")[0].space)))
-    for name in a.names or RUNS: run(name, a.minutes, a.seed, a.n, a.keep, prepared, book)
+    for name in a.names or [n for r, n in RUNS if r == a.round]: run(a.round, name, a.minutes, a.seed, a.n, a.keep, prepared, book)

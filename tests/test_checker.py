@@ -1,5 +1,6 @@
 "The checker on notes that people wrote: sound ones must pass, and what is wrong in the others must be found and nothing else."
 
+import random
 import tomllib
 from collections import Counter
 
@@ -48,3 +49,11 @@ def test_texts(notes):
 def test_scraps(note):
     "No text is too odd to be read."
     assert isinstance(checker.check(note), list)
+
+
+def test_cut_and_shuffled(notes):
+    "Nor is any piece of a note, or a note whose words were shuffled."
+    for n in notes["clean"][:80]:
+        words = n["note"].split()
+        for k in range(1, len(words), 7):
+            for text in (" ".join(words[:k]), " ".join(words[k:] + words[:k]), " ".join(random.Random(k).sample(words, len(words)))): check(n | {"note": text})

@@ -106,6 +106,9 @@ BAD = {
     "checkpoint holds a malicious pickle": (["generate", "Gout", "--checkpoint", "evil2.pt"], "nothing in it was run"),
     "checkpoint folder without weights": (["generate", "Gout", "--checkpoint", "half"], "half"),
     "held-out notes too few": (["evaluate", "--data", "good.csv", "--n", "20"], "held-out notes"),
+    "an unknown model": ([*TRAIN, "--model", "rnn"], "gpt2"),
+    "a rival that does not begin anew": ([*TRAIN, "--data", "good.csv", "--model", "gpt2", "--init-from", "shipped"], "anew"),
+    "measured into a text file": (["evaluate", "--output", "x.txt"], ".json"),
     "measured with an unknown preset": (["evaluate", "--preset", "slow"], "balanced"),
     "speed of no checkpoint": (["bench", "--checkpoint", "nowhere.pt"], "no such file"),
     "corpus of nothing": (["corpus", "--n", "0"], "--n"),
@@ -203,6 +206,29 @@ def test_training_begins_with_the_shipped_weights(place):
     assert trained.returncode == 0 and "4.2M parameters" in trained.stderr + trained.stdout, trained.stderr
     note = run("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--length", 10, "--json", cwd=place)
     assert note.returncode == 0 and json.loads(note.stdout)["diagnosis"] == "Gout", note.stderr
+
+
+def test_the_rival(place, root):
+    "`--model gpt2` trains and resumes a GPT-2 on the same notes; `evaluate --rival` measures both."
+    dataset = (root / "medical_dataset.csv").read_text(encoding="utf-8").splitlines()
+    of = lambda split, n: [line for line in dataset[1:] if line.endswith(f",{split}")][:n]
+    Path("some.csv").write_text("\n".join([dataset[0], *of("train", 200), *of("valid", 20), *of("test", 60)]) + "\n", encoding="utf-8")
+    small = ["--width", 32, "--layers", 1, "--device", "cpu"]
+    trained = run("train", "--model", "gpt2", "--data", "some.csv", "--output", "rival.pt", "--max-steps", 3, *small, cwd=place)
+    assert trained.returncode == 0, trained.stderr
+    resumed = run("train", "--model", "gpt2", "--data", "some.csv", "--output", "rival.pt", "--max-steps", 5, "--resume", "--device", "cpu", cwd=place)
+    assert resumed.returncode == 0 and "5 steps" in resumed.stderr, resumed.stderr
+    measured = run("evaluate", "--data", "some.csv", "--n", 20, "--rival", "rival.pt", "--json", "--output", "figure.png", cwd=place)
+    assert measured.returncode == 0, measured.stderr
+    rows = json.loads(measured.stdout)["measures"]
+    assert set(rows["seen 4-grams"]) == {"generated", "held-out", "shuffled", "rival", "relative"}
+    assert rows["nats a token, held-out"]["rival"]["value"] > rows["nats a token, held-out"]["generated"]["value"]
+    assert all(e["low"] <= e["high"] for row in rows.values() for e in row.values() if None not in e.values())
+    assert (place / "figure.png").read_bytes()[:4] == b"\x89PNG"
+    wrong = run("generate", "Gout", "--checkpoint", "rival.pt", cwd=place)
+    assert wrong.returncode == 2 and "--rival" in wrong.stderr
+    wrong = run("evaluate", "--data", "some.csv", "--n", 20, "--rival", "other.pt", cwd=place)
+    assert wrong.returncode == 2 and "--model gpt2" in wrong.stderr
 
 
 def test_a_cased_encoder_768_wide(place):
