@@ -7,7 +7,7 @@ Docs: https://meddiff.github.io/meddiff/cli.html.md"""
 # %% auto #0
 __all__ = ['cli', 'DIAGNOSIS_COLUMN', 'NOTE_COLUMN', 'PRESET', 'BLOCK_SIZE', 'STEPS', 'SUBSTEPS', 'SAMPLER', 'TEMPERATURE',
            'RAMP', 'GUIDANCE', 'CHECKPOINT', 'DEVICE', 'USAGE', 'say', 'check_output', 'corpus', 'sampling_changes',
-           'train', 'make_trainer', 'generate', 'write_notes', 'evaluate', 'bench', 'app', 'main']
+           'train', 'read_changes', 'make_trainer', 'generate', 'write_notes', 'evaluate', 'bench', 'app', 'main']
 
 # %% ../nbs/11_cli.ipynb #b08ed387
 import csv, json, os, subprocess, sys, warnings
@@ -85,13 +85,14 @@ def train(
     prediction_type: Annotated[str, typer.Option(help="token, epsilon (the classic), sample or v_prediction.")] = "token",
     conditioning: Annotated[str, typer.Option(help="cross_attention or prefix.")] = "cross_attention",
     schedule: Annotated[str, typer.Option(help="warped, calibrated, linear, cosine or sqrt.")] = "warped",
-    block_sizes: Annotated[str, typer.Option(help="Block sizes of the training mix, by commas; 0 is the whole note.")] = "1,2,4,8,16,0,0,0",
+    block_sizes: Annotated[str, typer.Option(help="Block sizes of the training mix, by commas; 0 is the whole note.")] = "1,2,2,4,4,8,8,16,16,0,0,0,0,0,0",
     width: Annotated[int, typer.Option(help="Width of the network.", min=16)] = 256,
     layers: Annotated[int, typer.Option(help="Layers of the network.", min=1)] = 4,
     dim: Annotated[int, typer.Option(help="Width of the embedding space.", min=1)] = 64,
     batch_tokens: Annotated[int, typer.Option(help="Tokens a batch.", min=1)] = 1400,
     muon_lr: Annotated[float, typer.Option(help="Learning rate of the layers' matrices.", min=0)] = 0.03,
     adamw_lr: Annotated[float, typer.Option(help="Learning rate of the rest.", min=0)] = 4e-3,
+    change: Annotated[list[str], typer.Option("--set", help="Any other field of meddiff.training.TrainConfig, as name=value; may be given more than once.")] = [],
     device: DEVICE = "auto",
     precision: Annotated[str, typer.Option(help="auto (bf16 on CUDA, else fp32), fp32 or bf16.")] = "auto",
     save_every: Annotated[float, typer.Option(help="Seconds between saves.", min=0)] = 60,
@@ -105,7 +106,7 @@ def train(
     if precision not in ("auto", "fp32", "bf16"): raise ValueError(f"--precision {precision}: choose one of auto, fp32, bf16")
     try: sizes = tuple(int(b) or None for b in block_sizes.split(","))
     except ValueError: raise ValueError(f"--block-sizes {block_sizes}: give numbers apart by commas, such as 1,4,0") from None
-    config = TrainConfig(batch_tokens=batch_tokens, muon_lr=muon_lr, adamw_lr=adamw_lr, block_sizes=sizes, seed=seed)
+    config = TrainConfig(**dict(batch_tokens=batch_tokens, muon_lr=muon_lr, adamw_lr=adamw_lr, block_sizes=sizes, seed=seed) | read_changes(change, TrainConfig()))
     arguments = dict(encoder=encoder, prediction_type=prediction_type, conditioning=conditioning, schedule=schedule, width=width, layers=layers, d=dim)
     if model not in ("diffusion", "gpt2"): raise ValueError(f"--model {model}: choose one of diffusion, gpt2")
     if model == "gpt2": arguments = dict(encoder=encoder, width=width, layers=layers)
@@ -113,6 +114,16 @@ def train(
     trainer.fit(minutes if minutes or max_steps else 30, max_steps, decay)
     say(f"{trainer.step:,} steps, {trainer.tokens:,} tokens, {trainer.seconds / 60:.1f} minutes; validation loss {trainer.best:.3f}; wrote {output}")
     if trainer.stopped_by: raise SystemExit(128 + trainer.stopped_by)
+
+def read_changes(changes: list[str], defaults) -> dict:
+    "`ema=0.998` → {\"ema\": 0.998}, of the type that the default has. Raises `ValueError` for an unknown name or a value of another type."
+    out = {}
+    for change in changes:
+        name, _, value = change.partition("=")
+        if name not in vars(defaults) or isinstance(getattr(defaults, name), tuple): raise ValueError(f"--set {change}: choose among {', '.join(k for k, v in vars(defaults).items() if not isinstance(v, tuple))}")
+        try: out[name] = type(getattr(defaults, name))(value)
+        except ValueError: raise ValueError(f"--set {change}: {value!r} is not a number such as {getattr(defaults, name)}") from None
+    return out
 
 def make_trainer(model: str, data: Path | None, diagnosis_column: str, note_column: str, output: Path, config, arguments: dict, init_from: str | None, resume: bool, device: str, precision: str, save_every: float):
     "Read the notes, build or reload the checkpoint or rival, and make its trainer."

@@ -106,6 +106,8 @@ BAD = {
     "checkpoint holds a malicious pickle": (["generate", "Gout", "--checkpoint", "evil2.pt"], "nothing in it was run"),
     "checkpoint folder without weights": (["generate", "Gout", "--checkpoint", "half"], "half"),
     "held-out notes too few": (["evaluate", "--data", "good.csv", "--n", "20"], "held-out notes"),
+    "an unknown field": ([*TRAIN, "--set", "emma=0.9"], "ema"),
+    "a field of another type": ([*TRAIN, "--set", "ema=high"], "number"),
     "an unknown model": ([*TRAIN, "--model", "rnn"], "gpt2"),
     "a rival that does not begin anew": ([*TRAIN, "--data", "good.csv", "--model", "gpt2", "--init-from", "shipped"], "anew"),
     "measured into a text file": (["evaluate", "--output", "x.txt"], ".json"),
