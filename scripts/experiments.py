@@ -29,7 +29,8 @@ WAYS = {"1": dict(block_size=1, num_inference_steps=1, substeps=8, temperature=.
         "whole": dict(block_size=None, num_inference_steps=100, substeps=4, temperature=.8, ramp=32.)}
 
 FIRST = dict(batch_tokens=1400, block_sizes=(1, 2, 4, 8, 16, None, None, None), self_condition=.3, next_token=.4, written_alone=0.)
-BASES = {1: (FIRST, dict(width=256, layers=4)), 2: (dict(batch_tokens=700), dict(width=192, layers=6))} # round: changes of TrainConfig, of DenoiserConfig
+BASES = {1: (FIRST, dict(width=256, layers=4)), 2: (dict(batch_tokens=700), dict(width=192, layers=6)),
+         3: (dict(batch_tokens=1000, written_first=1200, written_alone=.1, ema=.998), dict(width=192, layers=8))} # round: changes of TrainConfig, of DenoiserConfig
 
 # (round, name): (what was expected, changes of TrainConfig, changes of DenoiserConfig and of the space, schedule)
 RUNS: dict[tuple[int, str], tuple[str, dict, dict, str]] = {
@@ -54,7 +55,9 @@ RUNS: dict[tuple[int, str], tuple[str, dict, dict, str]] = {
     (2, "no self-conditioning"): ("faster steps, worse whole note", dict(self_condition=0.), dict(self_conditioning=False), "warped"),
     (2, "prefix"): ("about equal: the diagnosis says little of each single token", {}, dict(conditioning="prefix"), "warped"),
     (2, "d = 128"): ("points further apart, the decision at noisier levels; no gain", {}, dict(d=128), "warped"),
-    (2, "classic"): ("ε, mean squared error, linear schedule, whole note: nothing readable at this budget", dict(block_sizes=(None,), split=0., ramps=0.), dict(prediction_type="epsilon"), "linear"),
+    (3, "base"): ("the recipe of the shipped checkpoint, for an hour: as good as the rival token by token, and it writes blocks and whole notes besides", {}, {}, "warped"),
+    (3, "GPT-2"): ("the equal rival", {}, {}, "rival"),
+    (3, "classic"): ("ε, mean squared error, linear schedule, whole note: nothing readable in an hour", dict(block_sizes=(None,), split=0., ramps=0.), dict(prediction_type="epsilon"), "linear"),
 }
 
 def adamw_alone(model, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -96,15 +99,15 @@ def measure_rival(rival: Rival, held_out: pd.DataFrame, book: Phrasebook, n: int
 
 def run(number: int, name: str, minutes: float, seed: int, n: int, keep: Path, prepared, book) -> None:
     expected, changes, sizes, schedule = RUNS[number, name]
-    base, shape = BASES[number]
+    base, base_shape = BASES[number]
     config = TrainConfig(**dict(muon_lr=.02, adamw_lr=2.5e-3, seed=seed) | base | changes)
     torch.manual_seed(seed)
     if schedule == "rival":
         common, data = prepared("rival", "")
-        checkpoint = replace(common, model=gpt2(len(common.space)))
+        checkpoint = replace(common, model=gpt2(len(common.space), width=base_shape["width"], layers=base_shape["layers"]))
     else:
         common, data = prepared(sizes.get("d", 64), sizes.get("conditioning", "cross_attention"))
-        shape, levels = replace(common.config, **shape | sizes), make_schedule(schedule, common.space.table, common.space.prior)
+        shape, levels = replace(common.config, **base_shape | sizes), make_schedule(schedule, common.space.table, common.space.prior)
         checkpoint = replace(common, config=shape, schedule=levels, model=build_model(shape, common.space, levels))
     held_out = load_table(dataset_path()).query("split == 'test'").sample(max(3 * n, 200), random_state=0)
     notes = NotesDataset.from_table(held_out, checkpoint.space, checkpoint.names)
