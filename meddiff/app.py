@@ -135,7 +135,8 @@ def expected_steps(
     n: int,               # notes; the longest of them decides
     length: int | None,   # tokens, if told
 ) -> int:
-    "Network evaluations to expect: exact if the length is told or the whole note is one block."
+    "Network evaluations to expect: exact if the length is told or the whole note is one block, the most there can be with passes."
+    if config.passes: return config.passes + 1
     if config.block_size is None: return config.num_inference_steps
     tokens = length or int(lengths[round(100 * n / (n + 1))])
     return math.ceil((tokens + 1) / config.block_size) * config.num_inference_steps
@@ -144,9 +145,12 @@ def describe(
     config: SamplingConfig,
 ) -> str:
     "Settings in words."
+    n, each = config.num_inference_steps, " each" if config.block_size else ""
     blocks = f"blocks of {config.block_size}" if config.block_size and config.block_size > 1 else "a token at a time" if config.block_size else "the whole note at once"
+    steps = f"{n} steps{each}" if config.substeps == 1 else f"{n} evaluation{'s' * (n > 1)} and {n * config.substeps} reverse steps{each}"
+    if config.passes: blocks, steps = "all tokens at once", f"{config.passes} passes"
     extra = [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1)
-    return ", ".join([blocks, f"{config.num_inference_steps} steps" + (" each" if config.block_size else ""), config.sampler, f"temperature {config.temperature:g}", *extra])
+    return ", ".join([blocks, steps, config.sampler, f"temperature {config.temperature:g}", *extra])
 
 # %% ../nbs/12_app.ipynb #af650bf3
 PLACES = (Path("."), Path("runs"))

@@ -22,8 +22,8 @@ cli = typer.Typer(name="meddiff", no_args_is_help=True, add_completion=False, pr
                   help="Clinical notes from a diagnosis, by Gaussian diffusion in the space of BERT token embeddings. Notes are synthetic and not for clinical use.")
 
 def say(message: str) -> None:
-    "A line for the person, on standard error."
-    print(f"meddiff: {message}", file=sys.stderr)
+    "A line for the person, on standard error; of several processes under `torchrun` only the first speaks."
+    if os.environ.get("RANK", "0") == "0": print(f"meddiff: {message}", file=sys.stderr)
 
 def check_output(
     path: Path | None,
@@ -98,7 +98,7 @@ def train(
     save_every: Annotated[float, typer.Option(help="Seconds between saves.", min=0)] = 60,
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
 ) -> None:
-    "Train on a CSV of diagnoses and notes. Saves every minute; Ctrl-C ends it with everything saved, and --resume goes on."
+    "Train on a CSV of diagnoses and notes. Saves every minute; Ctrl-C ends it with everything saved, and --resume goes on. One process a core is faster than one with several threads: torchrun --nproc-per-node 2 --no-python meddiff train …"
     check_output(output, (".pt",))
     from meddiff.pipeline import pick_device
     from meddiff.training import TrainConfig
@@ -112,6 +112,7 @@ def train(
     if model == "gpt2": arguments = dict(encoder=encoder, width=width, layers=layers)
     trainer = make_trainer(model, data, diagnosis_column, note_column, output, config, arguments, init_from, resume, device, precision, save_every)
     trainer.fit(minutes if minutes or max_steps else 30, max_steps, decay)
+    trainer.accelerator.end_training()
     say(f"{trainer.step:,} steps, {trainer.tokens:,} tokens, {trainer.seconds / 60:.1f} minutes; validation loss {trainer.best:.3f}; wrote {output}")
     if trainer.stopped_by: raise SystemExit(128 + trainer.stopped_by)
 

@@ -25,6 +25,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from fastcore.basics import patch
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
@@ -380,7 +381,7 @@ def beside(path: Path, suffix: str) -> Path:
     return Path(path).with_suffix(suffix)
 
 class Trainer:
-    "Trains a `Checkpoint` on notes, watches its validation loss, saves and resumes."
+    "Trains a `Checkpoint` on notes, watches its validation loss, saves and resumes. Under `torchrun` every process takes its own batches and all of them the same step; the first one watches and saves."
     def __init__(self,
         checkpoint: Checkpoint,
         train: NotesDataset,
@@ -397,11 +398,12 @@ class Trainer:
         AcceleratorState._reset_state(reset_partial_state=True) # several trainers in one process may differ in precision
         self.accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else "bf16", cpu=device == "cpu")
         self.checkpoint, self.train, self.valid, self.output, self.config = checkpoint, train, valid, Path(output), config
-        self.save_every, self.valid_every, self.progress = save_every, valid_every, progress
+        self.save_every, self.valid_every, self.progress = save_every, valid_every, progress and self.accelerator.is_main_process
         self.device = self.accelerator.device
         self.place()
         opts = optimizers(checkpoint.model, config)
-        self.model, *self.optimizers = self.accelerator.prepare(checkpoint.model, *opts)
+        self.model = self.accelerator.prepare_model(checkpoint.model, evaluation_mode=True) # not wrapped: gradients are averaged by `average`
+        self.optimizers = [self.accelerator.prepare_optimizer(o) for o in opts]
         self.bare = self.accelerator.unwrap_model(self.model)
         self.ema = AveragedModel(self.bare, multi_avg_fn=lambda average, now, n: torch._foreach_lerp_(average, now, 1 - min(config.ema, (1 + n.item()) / (10 + n.item()))))
         self.buckets = LengthBuckets(train.lengths, config.batch_tokens, config.seed)
@@ -421,22 +423,37 @@ class Trainer:
 @patch
 def one_step(self: Trainer) -> None:
     "A batch, its loss, and a step of both optimizers."
-    g = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
-    batch = collate(self.train, self.buckets.batch(self.step))
+    count, mine = self.accelerator.num_processes, self.accelerator.process_index
+    batches = [self.buckets.batch(self.step * count + i) for i in range(count)]
+    g = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step * count + mine)
+    batch = collate(self.train, batches[mine])
     factor = rate(self.step, self.config.warmup, *(self.decay or (None, None)))
     for o, lr in zip(self.optimizers, (self.config.muon_lr, self.config.adamw_lr)):
         for group in o.param_groups: group["lr"] = lr * factor
     self.accelerator.backward(self.objective(batch, g))
+    self.average([p.grad for p in self.bare.parameters() if p.grad is not None])
     self.accelerator.clip_grad_norm_(self.bare.parameters(), self.config.clip)
     for o in self.optimizers: o.step(), o.zero_grad()
     self.ema.update_parameters(self.bare)
-    self.step, self.tokens = self.step + 1, self.tokens + int(batch.lengths.sum())
+    self.step, self.tokens = self.step + 1, self.tokens + sum(int(self.train.lengths[b].sum()) for b in batches)
+
+@patch
+def average(self: Trainer, grads: list[Tensor]) -> None:
+    "Gradients become their mean over the processes. By hand, because `objective` asks the network in several ways and `DistributedDataParallel` knows `forward` only."
+    if self.accelerator.num_processes > 1: vector_to_parameters(self.accelerator.reduce(parameters_to_vector(grads), "mean"), grads)
+
+@patch
+def agree(self: Trainer, *numbers: float) -> list[float]:
+    "The largest of each number over the processes, so that they all decide alike."
+    if self.accelerator.num_processes == 1: return list(numbers)
+    return self.accelerator.gather(torch.tensor([numbers], dtype=torch.float64, device=self.device)).amax(0).tolist()
 
 @patch
 def objective(self: Trainer, batch: Batch, g: torch.Generator) -> Tensor: # scalar
     "The loss of a batch, with everything that is drawn for it."
     c, token = self.config, self.diffusion.prediction_type == "token"
-    alone = token and c.next_token and (self.step < c.written_first or uniform(1, g).item() < c.written_alone)
+    alike = torch.Generator().manual_seed(c.seed * 1_000_003 + self.step) # in every process: they wait for each other, and one kind of batch costs half of the other
+    alone = token and c.next_token and (self.step < c.written_first or uniform(1, alike).item() < c.written_alone)
     p = to(prepare(batch, c, self.diffusion.num_train_timesteps, self.diffusion.table.shape[1], g, 1 if alone else "draw"), self.device)
     if alone:
         with self.accelerator.autocast(): following = following_loss(self.bare.read(self.diffusion.table[p.ids], p.layout, self.context[p.diagnosis], self.context_mask[p.diagnosis], p.keep), p)
@@ -465,6 +482,7 @@ def note_noise(self: Trainer, per_token: Tensor, p: Prepared) -> None:
 @torch.no_grad()
 def validate(self: Trainer) -> float:
     "Loss of the averaged weights on fixed validation batches, with fixed noise; keeps them if they are the best so far."
+    if not self.accelerator.is_main_process: return self.best
     self.ema.eval()
     total = sum(self.watch(collate(self.valid, indices), size, torch.Generator().manual_seed(i)) for i, (indices, size) in enumerate(self.valid_set)) / len(self.valid_set)
     if total < self.best: self.best, self.best_weights = total, {k: v.detach().cpu().clone() for k, v in self.ema.module.state_dict().items()}
@@ -482,7 +500,7 @@ def watch(self: Trainer, batch: Batch, block_size: int | None, g: torch.Generato
 @patch
 def save(self: Trainer) -> None:
     "Write the three files, each atomically."
-    if self.step == 0: return
+    if self.step == 0 or not self.accelerator.is_main_process: return
     if not hasattr(self, "best_weights"): self.validate()
     card = dict(steps=self.step, tokens=self.tokens, seconds=round(self.seconds, 1), valid_loss=self.best, notes=len(self.train), train_config=asdict(self.config) | {"block_sizes": list(self.config.block_sizes)})
     self.checkpoint.card = self.checkpoint.card | card
@@ -538,19 +556,21 @@ def fit(self: Trainer,
     "Train until time or steps are up, or until a signal. Raises `ValueError` if neither limit is given."
     if minutes is None and max_steps is None: raise ValueError("say when to stop: minutes or max_steps")
     begun, first = time.monotonic(), self.step
-    elapsed, earlier, saved = lambda: time.monotonic() - begun, self.seconds, time.monotonic()
+    earlier, saved = self.seconds, time.monotonic()
     if max_steps and decay and self.decay is None: self.decay = int(max_steps * (1 - self.config.decay_share)), max_steps
     with noticing(self), tqdm(total=max_steps, initial=self.step, disable=not self.progress, unit="step", file=sys.stderr, dynamic_ncols=True) as bar:
-        while self.stopped_by is None and not self.finished(elapsed(), minutes, max_steps):
-            if minutes and not max_steps and decay and self.decay is None and elapsed() > 60 * minutes * (1 - self.config.decay_share):
+        while True:
+            elapsed, stopped = self.agree(time.monotonic() - begun, self.stopped_by or 0)
+            self.stopped_by, self.seconds = int(stopped) or None, earlier + elapsed
+            if self.stopped_by or self.finished(elapsed, minutes, max_steps): break
+            if minutes and not max_steps and decay and self.decay is None and elapsed > 60 * minutes * (1 - self.config.decay_share):
                 made = self.step - first                       # from here on the end is counted in steps
                 self.decay = self.step, self.step + max(1, round(made * self.config.decay_share / (1 - self.config.decay_share)))
             self.model.train()
             self.one_step()
-            self.seconds = earlier + elapsed()
             if self.step % self.valid_every == 0: self.validate()
             bar.update()
-            bar.set_postfix_str(f"loss {self.running['loss']:.3f} best valid {self.best:.3f} {self.tokens / max(self.seconds, 1e-9):.0f} tokens/s" + (f" {max(0, minutes - elapsed() / 60):.1f} min left" if minutes else ""))
+            bar.set_postfix_str(f"loss {self.running['loss']:.3f} best valid {self.best:.3f} {self.tokens / max(self.seconds, 1e-9):.0f} tokens/s" + (f" {max(0, minutes - elapsed / 60):.1f} min left" if minutes else ""))
             if time.monotonic() - saved > self.save_every:
                 self.save()
                 saved = time.monotonic()
