@@ -192,6 +192,21 @@ def test_killed_and_resumed(place, number, code):
     assert note.returncode == 0 and note.stdout.strip(), note.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="torch's Windows builds have no libuv for torchrun")
+def test_two_processes_make_the_same_steps_and_one_goes_on(place):
+    "Both read their own batches and take one step together; what they leave is resumed by one process."
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python", *MEDDIFF, "train", "--data", "good.csv", "--output", "two.pt", *SMALL, "--max-steps"]
+    done = subprocess.run([*command, "6"], capture_output=True, text=True, encoding="utf-8", env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("wrote two.pt") == 1 and "6 steps" in done.stderr
+    (line,) = map(json.loads, Path("two.jsonl").read_text().splitlines())
+    again = run("train", "--data", "good.csv", "--output", "two.pt", "--resume", *SMALL, "--max-steps", "8")
+    assert again.returncode == 0, again.stderr
+    later = json.loads(Path("two.jsonl").read_text().splitlines()[-1])
+    assert (line["step"], later["step"]) == (6, 8)
+    assert line["tokens"] / 6 > 1.5 * (later["tokens"] - line["tokens"]) / 2 > 0
+
+
 def test_resuming_with_other_notes_is_refused(place):
     "The resume file belongs to its notes."
     assert run(*TRAIN, "--data", "good.csv", cwd=place).returncode == 0
