@@ -149,7 +149,7 @@ def describe(
     blocks = f"blocks of {config.block_size}" if config.block_size and config.block_size > 1 else "a token at a time" if config.block_size else "the whole note at once"
     steps = f"{n} steps{each}" if config.substeps == 1 else f"{n} evaluation{'s' * (n > 1)} and {n * config.substeps} reverse steps{each}"
     if config.passes: blocks, steps = "all tokens at once", f"{config.passes} passes"
-    extra = [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1)
+    extra = [f"top-p {config.top_p:g}"] * (config.top_p < 1) + [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1)
     return ", ".join([blocks, steps, config.sampler, f"temperature {config.temperature:g}", *extra])
 
 # %% ../nbs/12_app.ipynb #af650bf3
@@ -335,18 +335,20 @@ def expert(
     most: int,     # longest length in tokens
 ) -> tuple[dict, int | None]: # what differs from the preset; the length or None
     "The drawer of expert settings. Each preset remembers its own."
-    base, key = PRESETS[preset], lambda name: dict(key=f"{name}_{preset}", persist_state="session")
+    key = lambda *name: dict(key="_".join([*map(str, name), preset]), persist_state="session")
     sizes = [1, 2, 4, 8, 16, 32, WHOLE]
-    size = st.select_slider("Block size", sizes, base.block_size or WHOLE, help="Tokens that are denoised together. Small blocks are written from left to right, each seeing what is written.", **key("block"))
+    size = st.select_slider("Block size", sizes, PRESETS[preset].block_size or WHOLE, help="Tokens that are denoised together. Small blocks are written from left to right, each seeing what is written.", **key("block"))
+    base = settings(preset, block_size=None if size == WHOLE else size) # a block of another size has other steps and another ramp
     a, b = st.columns(2)
-    steps = a.number_input("Steps a block", 1, 1000, base.num_inference_steps, help="Network evaluations for every block.", **key("steps"))
+    steps = a.number_input("Steps a block", 1, 1000, base.num_inference_steps, help="Network evaluations for every block.", **key("steps", size))
     sampler = b.selectbox("Sampler", list(SAMPLERS), list(SAMPLERS).index(base.sampler), help="ddim: any number of steps. ddpm: fresh noise at every step.", **key("sampler"))
     temperature = a.slider("Temperature", 0.1, 1.5, base.temperature, 0.05, help="Low: the likeliest words. High: more variety, more mistakes.", **key("temperature"))
-    ramp = b.slider("Ramp", 0.0, 4.0, base.ramp, 0.5, help="How far the left of a block runs ahead of its right.", **key("ramp"))
+    top_p = b.slider("Top-p", 0.05, 1.0, base.top_p, 0.05, help="Only the likeliest words that hold this share of the probability may come.", **key("top_p"))
+    ramp = b.number_input("Ramp", 0.0, 512.0, base.ramp, 1.0, help="How far the left of a block runs ahead of its right; as much as the block has tokens: one after another.", **key("ramp", size))
     guidance = a.slider("Guidance", 0.0, 4.0, base.guidance_scale, 0.25, help="Above 1 leans harder on the diagnosis, at twice the time.", **key("guidance"))
     length = b.number_input("Length in tokens", 1, most, None, placeholder="automatic", help="Empty: the note ends where it ends.", **key("length"))
-    chosen = dict(block_size=None if size == WHOLE else size, num_inference_steps=int(steps), sampler=sampler, temperature=temperature, ramp=ramp, guidance_scale=guidance)
-    return {k: v for k, v in chosen.items() if v != getattr(base, k)}, length
+    chosen = dict(num_inference_steps=int(steps), sampler=sampler, temperature=temperature, top_p=top_p, ramp=ramp, guidance_scale=guidance)
+    return ({} if base.block_size == PRESETS[preset].block_size else {"block_size": base.block_size}) | {k: v for k, v in chosen.items() if v != getattr(base, k)}, length
 
 def open_form(names: list[str]) -> None:
     "Fill the form of a new session from the address, and say what is wrong in it."

@@ -6,8 +6,9 @@ Docs: https://meddiff.github.io/meddiff/cli.html.md"""
 
 # %% auto #0
 __all__ = ['cli', 'DIAGNOSIS_COLUMN', 'NOTE_COLUMN', 'PRESET', 'BLOCK_SIZE', 'STEPS', 'SUBSTEPS', 'SAMPLER', 'TEMPERATURE',
-           'RAMP', 'GUIDANCE', 'CHECKPOINT', 'DEVICE', 'USAGE', 'say', 'check_output', 'corpus', 'sampling_changes',
-           'train', 'read_changes', 'make_trainer', 'generate', 'write_notes', 'evaluate', 'bench', 'app', 'main']
+           'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'CHECKPOINT', 'DEVICE', 'USAGE', 'say', 'check_output', 'corpus',
+           'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate', 'write_notes', 'evaluate', 'bench',
+           'app', 'main']
 
 # %% ../nbs/11_cli.ipynb #b08ed387
 import csv, json, os, subprocess, sys, warnings
@@ -59,14 +60,16 @@ STEPS = Annotated[Optional[int], typer.Option(help="Network evaluations a block.
 SUBSTEPS = Annotated[Optional[int], typer.Option(help="Reverse steps an evaluation.")]
 SAMPLER = Annotated[Optional[str], typer.Option(help="ddim or ddpm.")]
 TEMPERATURE = Annotated[Optional[float], typer.Option(help="Below 1 bolder, above 1 more varied.")]
+TOP_P = Annotated[Optional[float], typer.Option(help="Only the likeliest tokens that hold this share of the probability; 1: all.")]
+PASSES = Annotated[Optional[int], typer.Option(help="With blocks of 1: all tokens at once, so many times over.", min=0)]
 RAMP = Annotated[Optional[float], typer.Option(help="How far the left of a block runs ahead of its right.")]
 GUIDANCE = Annotated[Optional[float], typer.Option(help="Classifier-free guidance; 1: none.")]
 CHECKPOINT = Annotated[Optional[str], typer.Option(help="A .pt, a folder or a Hugging Face id; the shipped checkpoint if not given.")]
 DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
-def sampling_changes(block_size: int | None, steps: int | None, substeps: int | None, sampler: str | None, temperature: float | None, ramp: float | None, guidance: float | None) -> dict:
+def sampling_changes(block_size: int | None, steps: int | None, substeps: int | None, sampler: str | None, temperature: float | None, top_p: float | None, ramp: float | None, guidance: float | None, passes: int | None) -> dict:
     "The options a person may give, as `meddiff.pipeline.settings` takes them: None leaves the preset's value, but as a block size it means the whole note."
-    return dict(num_inference_steps=steps, substeps=substeps, sampler=sampler, temperature=temperature, ramp=ramp, guidance_scale=guidance) | ({} if block_size is None else {"block_size": block_size or None})
+    return dict(num_inference_steps=steps, substeps=substeps, sampler=sampler, temperature=temperature, top_p=top_p, ramp=ramp, guidance_scale=guidance, passes=passes) | ({} if block_size is None else {"block_size": block_size or None})
 
 # %% ../nbs/11_cli.ipynb #0c6ae024
 @cli.command()
@@ -159,7 +162,7 @@ def generate(
     n: Annotated[int, typer.Option(help="Notes of each diagnosis.", min=1)] = 1,
     preset: PRESET = "balanced",
     seed: Annotated[Optional[int], typer.Option(help="The same seed gives the same notes; a random one if not given.", min=0)] = None,
-    block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, ramp: RAMP = None, guidance: GUIDANCE = None,
+    block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, top_p: TOP_P = None, ramp: RAMP = None, guidance: GUIDANCE = None, passes: PASSES = None,
     length: Annotated[Optional[int], typer.Option(help="Tokens of each note.", min=1)] = None,
     checkpoint: CHECKPOINT = None,
     device: DEVICE = "auto",
@@ -169,7 +172,7 @@ def generate(
     "Generate clinical notes for a diagnosis, known or not."
     from meddiff.pipeline import MedicalDiffusion, settings
     check_output(output, (".csv", ".jsonl"))
-    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, ramp, guidance)
+    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, passes)
     settings(preset, **changes) # complain before loading anything
     model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
     notes = model.generate(list(diagnosis), n, preset, seed, length, progress=sys.stderr.isatty() and n * len(diagnosis) > 1, **changes)
@@ -198,7 +201,7 @@ def evaluate(
     n: Annotated[int, typer.Option(help="Notes in each column.", min=20)] = 1000,
     preset: PRESET = "best",
     seed: Annotated[int, typer.Option(help="Seed of the notes, and of which held-out notes are taken.", min=0)] = 0,
-    block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, ramp: RAMP = None, guidance: GUIDANCE = None,
+    block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, top_p: TOP_P = None, ramp: RAMP = None, guidance: GUIDANCE = None, passes: PASSES = None,
     rival: Annotated[Optional[Path], typer.Option(help="A .pt from `meddiff train --model gpt2`, for a fourth column.")] = None,
     data: Annotated[Optional[Path], typer.Option(help="CSV with the held-out notes, split test; the shipped dataset if not given.")] = None,
     train_data: Annotated[Optional[Path], typer.Option(help="CSV with the training notes, split train; --data if not given.")] = None,
@@ -218,7 +221,7 @@ def evaluate(
     from meddiff.rival import Rival
     from meddiff.training import write_atomically
     check_output(output, (".json", ".png", ".svg"))
-    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, ramp, guidance)
+    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, passes)
     settings(preset, **changes) # complain before loading anything
     notes = load_table(data or dataset_path(), diagnosis_column, note_column)
     training = load_table(train_data, diagnosis_column, note_column) if train_data else notes
@@ -241,7 +244,7 @@ def bench(
     import time
     from meddiff.pipeline import PRESETS, MedicalDiffusion
     model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
-    settings = {p: dict(preset=p) for p in PRESETS} | {f"whole note, {k} steps": dict(block_size=None, num_inference_steps=k, sampler="ddpm" if k == 1000 else "ddim") for k in (20, 50, 1000)}
+    settings = {p: dict(preset=p) for p in PRESETS} | {f"whole note, {k} steps": dict(block_size=None, num_inference_steps=k, substeps=1, ramp=0.0, sampler="ddpm" if k == 1000 else "ddim") for k in (20, 50, 1000)}
     name = model.checkpoint.names[0]
     model.generate(name, min(n, 2), seed=0) # the first call pays for what later ones find ready
     for what, changes in settings.items():

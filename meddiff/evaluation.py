@@ -36,9 +36,12 @@ class Estimate:
     draws: np.ndarray = field(repr=False) # (DRAWS,)
 
     @property
-    def low(self) -> float: return float(np.nanpercentile(self.draws, 2.5))
+    def low(self) -> float: return self.percentile(2.5)
     @property
-    def high(self) -> float: return float(np.nanpercentile(self.draws, 97.5))
+    def high(self) -> float: return self.percentile(97.5)
+    def percentile(self, q: float) -> float: # NaN if no draw is finite: a share of nothing
+        draws = self.draws[np.isfinite(self.draws)]
+        return float(np.percentile(draws, q)) if len(draws) else float("nan")
     def over(self, other: "Estimate") -> "Estimate":
         "This figure relative to another of independent notes."
         with np.errstate(divide="ignore", invalid="ignore"): return Estimate(float(np.divide(self.value, other.value)), self.draws / other.draws)

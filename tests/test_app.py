@@ -92,12 +92,12 @@ def test_the_dice_change_the_seed_and_nothing_else(folder):
 def test_expert_settings_reach_the_sampler(folder):
     at = opened(diagnosis="Gout", n="1", preset="fast", seed="1")
     at.select_slider(key="block_fast").set_value("whole note").run()
-    at.number_input(key="steps_fast").set_value(5).run()
+    at.number_input(key="steps_whole note_fast").set_value(5).run()
     at.number_input(key="length_fast").set_value(30).run()
     generated(at)
     written = at.session_state["written"]
     assert written["step"] == 5 and len(written["notes"][0].confidence) == 30
-    assert "the whole note at once, 5 steps" in written["config"]
+    assert "the whole note at once, 5 evaluations" in written["config"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 "The command line as a person meets it: what bad input says, what a kill leaves behind, what reaches standard output."
 
+import io
 import json
 import os
 import pickle
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,15 @@ SMALL = ["--width", "32", "--layers", "1", "--dim", "16", "--batch-tokens", "200
 def run(*arguments, **kwargs) -> subprocess.CompletedProcess:
     "The command in a process of its own."
     return subprocess.run([*MEDDIFF, *map(str, arguments)], capture_output=True, text=True, encoding="utf-8", **kwargs)
+
+
+def here(*arguments) -> subprocess.CompletedProcess:
+    "The command in this process: what it says and leaves is the same, without ten seconds of imports."
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        try:
+            main([*map(str, arguments)])
+        except SystemExit as e:
+            return subprocess.CompletedProcess(arguments, e.code, out.getvalue(), err.getvalue())
 
 
 class Malicious:
@@ -135,7 +146,8 @@ def test_bad_input(what, place, capsys):
 def test_json_on_standard_output_alone_and_the_same_twice():
     "Two notes, twice the same bytes, JSON and nothing else, with the network switched off."
     offline = os.environ | {"HF_HUB_OFFLINE": "1", "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-    first, second = (run("generate", "Community-acquired pneumonia", "--n", 2, "--seed", 0, "--json", env=offline) for _ in range(2))
+    command = "generate", "Community-acquired pneumonia", "--n", 2, "--seed", 0, "--json"
+    first, second = run(*command, env=offline), here(*command)
     assert first.returncode == 0, first.stderr
     assert first.stdout == second.stdout
     a, b = map(json.loads, first.stdout.splitlines())
@@ -147,7 +159,7 @@ def test_output_files(place):
     import pandas as pd
 
     for name in ("notes.csv", "notes.jsonl"):
-        done = run("generate", "Gout", "Croup", "--preset", "fast", "--seed", 1, "--output", name, cwd=place)
+        done = here("generate", "Gout", "Croup", "--preset", "fast", "--seed", 1, "--output", name)
         assert done.returncode == 0 and done.stdout == "", done.stderr
     csv, jsonl = pd.read_csv(place / "notes.csv"), pd.read_json(place / "notes.jsonl", lines=True)
     assert csv.clinical_note.tolist() == jsonl.text.tolist() and csv.diagnosis.tolist() == ["Gout", "Croup"]
@@ -157,9 +169,9 @@ def test_corpus_is_the_shipped_one(place):
     "`meddiff corpus` writes the shipped file byte for byte; another seed shares no note with it."
     import pandas as pd
 
-    assert run("corpus", cwd=place).returncode == 0
+    assert here("corpus").returncode == 0
     assert (place / "medical_dataset.csv").read_bytes() == dataset_path().read_bytes()
-    assert run("corpus", "--n", 3000, "--seed", 1, "--output", "other.csv", cwd=place).returncode == 0
+    assert here("corpus", "--n", 3000, "--seed", 1, "--output", "other.csv").returncode == 0
     assert not set(pd.read_csv(place / "other.csv").clinical_note) & set(pd.read_csv(dataset_path()).clinical_note)
 
 
@@ -185,10 +197,10 @@ def test_killed_and_resumed(place, number, code):
     assert training.wait(60) == code
     assert not list(place.glob("*.tmp")) or code == -9
     stopped = torch.load(place / "medical_diffusion.resume.pt", weights_only=True)["step"]
-    resumed = run("train", "--data", "good.csv", "--resume", "--max-steps", stopped + 5, "--device", "cpu", cwd=place)
+    resumed = here("train", "--data", "good.csv", "--resume", "--max-steps", stopped + 5, "--device", "cpu")
     assert resumed.returncode == 0, resumed.stderr
     assert torch.load(place / "medical_diffusion.resume.pt", weights_only=True)["step"] == stopped + 5
-    note = run("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--length", 12, "--seed", 0, cwd=place)
+    note = here("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--length", 12, "--seed", 0)
     assert note.returncode == 0 and note.stdout.strip(), note.stderr
 
 
@@ -200,7 +212,7 @@ def test_two_processes_make_the_same_steps_and_one_goes_on(place):
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("wrote two.pt") == 1 and "6 steps" in done.stderr
     (line,) = map(json.loads, Path("two.jsonl").read_text().splitlines())
-    again = run("train", "--data", "good.csv", "--output", "two.pt", "--resume", *SMALL, "--max-steps", "8")
+    again = here("train", "--data", "good.csv", "--output", "two.pt", "--resume", *SMALL, "--max-steps", "8")
     assert again.returncode == 0, again.stderr
     later = json.loads(Path("two.jsonl").read_text().splitlines()[-1])
     assert (line["step"], later["step"]) == (6, 8)
@@ -209,19 +221,19 @@ def test_two_processes_make_the_same_steps_and_one_goes_on(place):
 
 def test_resuming_with_other_notes_is_refused(place):
     "The resume file belongs to its notes."
-    assert run(*TRAIN, "--data", "good.csv", cwd=place).returncode == 0
+    assert here(*TRAIN, "--data", "good.csv").returncode == 0
     before = (place / "medical_diffusion.resume.pt").read_bytes()
     Path("more.csv").write_text(GOOD + "Gout,One more note about a toe.\n" * 1 + "".join(f"Gout,More {i} toes.\n" for i in range(20)), encoding="utf-8")
-    refused = run("train", "--data", "more.csv", "--resume", "--max-steps", 9, cwd=place)
+    refused = here("train", "--data", "more.csv", "--resume", "--max-steps", 9)
     assert refused.returncode == 2 and "give the same --data" in refused.stderr
     assert (place / "medical_diffusion.resume.pt").read_bytes() == before
 
 
 def test_training_begins_with_the_shipped_weights(place):
     "`--init-from shipped` takes network and sizes from the package, and words and diagnoses from the notes."
-    trained = run("train", "--data", "good.csv", "--init-from", "shipped", "--max-steps", 1, cwd=place)
+    trained = here("train", "--data", "good.csv", "--init-from", "shipped", "--max-steps", 1)
     assert trained.returncode == 0 and "4.2M parameters" in trained.stderr + trained.stdout, trained.stderr
-    note = run("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--length", 10, "--json", cwd=place)
+    note = here("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--length", 10, "--json")
     assert note.returncode == 0 and json.loads(note.stdout)["diagnosis"] == "Gout", note.stderr
 
 
@@ -231,20 +243,20 @@ def test_the_rival(place, root):
     of = lambda split, n: [line for line in dataset[1:] if line.endswith(f",{split}")][:n]
     Path("some.csv").write_text("\n".join([dataset[0], *of("train", 200), *of("valid", 20), *of("test", 60)]) + "\n", encoding="utf-8")
     small = ["--width", 32, "--layers", 1, "--device", "cpu"]
-    trained = run("train", "--model", "gpt2", "--data", "some.csv", "--output", "rival.pt", "--max-steps", 3, *small, cwd=place)
+    trained = here("train", "--model", "gpt2", "--data", "some.csv", "--output", "rival.pt", "--max-steps", 3, *small)
     assert trained.returncode == 0, trained.stderr
-    resumed = run("train", "--model", "gpt2", "--data", "some.csv", "--output", "rival.pt", "--max-steps", 5, "--resume", "--device", "cpu", cwd=place)
+    resumed = here("train", "--model", "gpt2", "--data", "some.csv", "--output", "rival.pt", "--max-steps", 5, "--resume", "--device", "cpu")
     assert resumed.returncode == 0 and "5 steps" in resumed.stderr, resumed.stderr
-    measured = run("evaluate", "--data", "some.csv", "--n", 20, "--rival", "rival.pt", "--json", "--output", "figure.png", cwd=place)
+    measured = here("evaluate", "--data", "some.csv", "--n", 20, "--rival", "rival.pt", "--json", "--output", "figure.png")
     assert measured.returncode == 0, measured.stderr
     rows = json.loads(measured.stdout)["measures"]
     assert set(rows["seen 4-grams"]) == {"generated", "held-out", "shuffled", "rival", "relative"}
     assert rows["nats a token, held-out"]["rival"]["value"] > rows["nats a token, held-out"]["generated"]["value"]
     assert all(e["low"] <= e["high"] for row in rows.values() for e in row.values() if None not in e.values())
     assert (place / "figure.png").read_bytes()[:4] == b"\x89PNG"
-    wrong = run("generate", "Gout", "--checkpoint", "rival.pt", cwd=place)
+    wrong = here("generate", "Gout", "--checkpoint", "rival.pt")
     assert wrong.returncode == 2 and "--rival" in wrong.stderr
-    wrong = run("evaluate", "--data", "some.csv", "--n", 20, "--rival", "other.pt", cwd=place)
+    wrong = here("evaluate", "--data", "some.csv", "--n", 20, "--rival", "other.pt")
     assert wrong.returncode == 2 and "--model gpt2" in wrong.stderr
 
 
@@ -256,9 +268,9 @@ def test_a_cased_encoder_768_wide(place):
     Path("vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]), encoding="utf-8")
     BertTokenizerFast("vocab.txt", do_lower_case=False).save_pretrained("cased")
     BertModel(BertConfig(vocab_size=len(words) + 5, hidden_size=768, num_hidden_layers=1, num_attention_heads=12, intermediate_size=256)).save_pretrained("cased")
-    trained = run("train", "--data", "good.csv", "--encoder", place / "cased", "--max-steps", 60, *SMALL, cwd=place)
+    trained = here("train", "--data", "good.csv", "--encoder", place / "cased", "--max-steps", 60, *SMALL)
     assert trained.returncode == 0, trained.stderr
-    note = run("generate", "Gout", "Unheard of disease", "--checkpoint", "medical_diffusion.pt", "--seed", 0, "--length", 10, "--json", cwd=place)
+    note = here("generate", "Gout", "Unheard of disease", "--checkpoint", "medical_diffusion.pt", "--seed", 0, "--length", 10, "--json")
     assert note.returncode == 0, note.stderr
     known, unknown = map(json.loads, note.stdout.splitlines())
     assert unknown["nearest"] == "Gout" and known["text"] != unknown["text"]
@@ -267,7 +279,7 @@ def test_a_cased_encoder_768_wide(place):
 @pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
 def test_classic_predictions_train_and_generate(place, kind):
     "The classic way, from data to note, with the diagnosis as a prefix."
-    trained = run("train", "--data", "good.csv", "--prediction-type", kind, "--conditioning", "prefix", "--schedule", "linear", "--max-steps", 5, *SMALL, cwd=place)
+    trained = here("train", "--data", "good.csv", "--prediction-type", kind, "--conditioning", "prefix", "--schedule", "linear", "--max-steps", 5, *SMALL)
     assert trained.returncode == 0, trained.stderr
-    note = run("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--block-size", 0, "--steps", 10, "--length", 10, "--seed", 0, cwd=place)
+    note = here("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--block-size", 0, "--steps", 10, "--length", 10, "--seed", 0)
     assert note.returncode == 0 and note.stdout.strip(), note.stderr
