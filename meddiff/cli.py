@@ -95,7 +95,7 @@ def train(
     batch_tokens: Annotated[int, typer.Option(help="Tokens a batch.", min=1)] = 1400,
     muon_lr: Annotated[float, typer.Option(help="Learning rate of the layers' matrices.", min=0)] = 0.03,
     adamw_lr: Annotated[float, typer.Option(help="Learning rate of the rest.", min=0)] = 4e-3,
-    change: Annotated[list[str], typer.Option("--set", help="Any other field of meddiff.training.TrainConfig, as name=value; may be given more than once.")] = [],
+    change: Annotated[Optional[list[str]], typer.Option("--set", help="Any other field of meddiff.training.TrainConfig, as name=value; may be given more than once.")] = None,
     device: DEVICE = "auto",
     precision: Annotated[str, typer.Option(help="auto (bf16 on CUDA, else fp32), fp32 or bf16.")] = "auto",
     save_every: Annotated[float, typer.Option(help="Seconds between saves.", min=0)] = 60,
@@ -109,7 +109,7 @@ def train(
     if precision not in ("auto", "fp32", "bf16"): raise ValueError(f"--precision {precision}: choose one of auto, fp32, bf16")
     try: sizes = tuple(int(b) or None for b in block_sizes.split(","))
     except ValueError: raise ValueError(f"--block-sizes {block_sizes}: give numbers apart by commas, such as 1,4,0") from None
-    config = TrainConfig(**dict(batch_tokens=batch_tokens, muon_lr=muon_lr, adamw_lr=adamw_lr, block_sizes=sizes, seed=seed) | read_changes(change, TrainConfig()))
+    config = TrainConfig(**dict(batch_tokens=batch_tokens, muon_lr=muon_lr, adamw_lr=adamw_lr, block_sizes=sizes, seed=seed) | read_changes(change or [], TrainConfig()))
     arguments = dict(encoder=encoder, prediction_type=prediction_type, conditioning=conditioning, schedule=schedule, width=width, layers=layers, d=dim)
     if model not in ("diffusion", "gpt2"): raise ValueError(f"--model {model}: choose one of diffusion, gpt2")
     if model == "gpt2": arguments = dict(encoder=encoder, width=width, layers=layers)

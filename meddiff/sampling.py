@@ -206,7 +206,7 @@ def block(self: NoteSampler,
             out = self.guide(self.following.clone(), position)
             self.state.step += 1
         else: out = self.ask(x[:, now], clock[first], guess[:, now], position, position <= limit if c.block_size is None else None)
-        fresh = lambda i: self.noise.draw(rows, n, stream=1 + start * 1000 + first + i).to(self.device)[:, now]
+        fresh = lambda i, first=first, now=now: self.noise.draw(rows, n, stream=1 + start * 1000 + first + i).to(self.device)[:, now]
         found, x[:, now] = self.follow(out, x[:, now], clock[first : first + c.substeps + 1], fresh)
         guess[:, now] = found.x_start
         self.show(start + left, now.stop - left, found, clock[first + c.substeps])
