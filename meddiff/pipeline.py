@@ -291,7 +291,8 @@ def exact(self: MedicalDiffusion, d: GaussianDiffusion, ids: Tensor, layout: Lay
     "ln p of each token given those before it: the first from the query, the others from the written copy, as `NoteSampler` writes them."
     x_start = d.table[ids]
     noise = torch.full(ids.shape, d.log_snr[-2].item(), device=ids.device)
-    query, following = self.checkpoint.model(x_start, torch.zeros_like(x_start), noise, torch.zeros_like(x_start), layout, context, mask, written=True)
+    hidden, written = self.checkpoint.model.read(x_start, layout, context, mask)
+    query, following = self.checkpoint.model(written, torch.zeros_like(x_start), noise, torch.zeros_like(x_start)), self.checkpoint.model.output(hidden)
     logits = torch.cat([query[:, :1], following[:, :-1]], 1)
     logits[..., PAD] = -torch.inf
     return torch.where(layout.valid, logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0], 0.)
@@ -301,7 +302,7 @@ def bound(self: MedicalDiffusion, d: GaussianDiffusion, ids: Tensor, layout: Lay
     "A lower bound of ln p, with fresh noise at each of `draws` levels."
     x_start, T = d.table[ids], d.num_train_timesteps
     draw = lambda: torch.randn(*x_start.shape, generator=g).to(x_start.device)
-    cost = gaussian_cost(d, x_start)
+    cost, (_, written) = gaussian_cost(d, x_start), self.checkpoint.model.read(x_start, layout, context, mask)
     edges = torch.linspace(0, T - 1, draws + 1)
     for lower, upper in zip(edges, edges[1:]):
         at = lower + torch.rand((), generator=g) * (upper - lower)
@@ -310,7 +311,7 @@ def bound(self: MedicalDiffusion, d: GaussianDiffusion, ids: Tensor, layout: Lay
         x_t = d.q_sample(x_start, t, draw())
         guess = d.first_guess(x_t, t) if d.prediction_type == "token" else torch.zeros_like(x_t)
         for _ in range(2 if self.checkpoint.config.self_conditioning else 1):
-            out, _ = self.checkpoint.model(x_start, x_t, d.log_snr[t], guess, layout, context, mask)
+            out = self.checkpoint.model(written, x_t, d.log_snr[t], guess)
             guess = d.denoised(out, x_t, t).x_start
         cost = cost + (left - right) * d.log_snr[t].exp() * (x_start - guess).pow(2).sum(-1) / 2
     x_0 = d.q_sample(x_start, torch.zeros_like(ids), draw())

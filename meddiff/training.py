@@ -11,7 +11,7 @@ __all__ = ['FORMAT', 'SHIPPED', 'Checkpoint', 'build_model', 'length_percentiles
            'losses', 'following_loss', 'rate', 'orthogonalize', 'Muon', 'optimizers', 'beside', 'Trainer', 'noticing']
 
 # %% ../nbs/07_training.ipynb #0c0e32a6
-import json, math, os, signal, sys, threading, time
+import itertools, json, math, os, signal, sys, threading, time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -315,13 +315,15 @@ def losses(
     x_t = diffusion.q_sample(x_start, p.t, p.noise)
     token = diffusion.prediction_type == "token"
     guess = diffusion.first_guess(x_t, p.t) if token else torch.zeros_like(x_t)
-    def ask(guess, written=False):
-        with autocast(): return model(x_start, x_t, diffusion.log_snr[p.t], guess, p.layout, context[p.diagnosis], context_mask[p.diagnosis], p.keep, written)
+    def ask(guess):
+        with autocast(): return model(written, x_t, diffusion.log_snr[p.t], guess)
+    with autocast():
+        hidden, written = model.read(x_start, p.layout, context[p.diagnosis], context_mask[p.diagnosis], p.keep)
+        following = following_loss(model.output(hidden), p) if next_token and token else torch.zeros((), device=x_t.device)
     if p.second_guess and p.block_size != 1 and model.config.self_conditioning:
-        with torch.no_grad(): guess = diffusion.denoised(ask(guess)[0], x_t, p.t).x_start
-    out, following = ask(guess, written=next_token and token)
-    loss = diffusion.training_losses(lambda x, t: out, x_start, p.t, p.ids, p.noise) * p.layout.valid
-    return loss, following_loss(following, p) if following is not None else loss.new_zeros(())
+        with torch.no_grad(): guess = diffusion.denoised(ask(guess), x_t, p.t).x_start
+    out = ask(guess)
+    return diffusion.training_losses(lambda x, t: out, x_start, p.t, p.ids, p.noise) * p.layout.valid, following
 
 def following_loss(following: Tensor, p: Prepared) -> Tensor: # scalar
     "Cross-entropy of the written copy's guess of the next position, where that is also the next to be written."
@@ -357,11 +359,15 @@ def orthogonalize(
     return x.T if grad.shape[0] > grad.shape[1] else x
 
 class Muon(torch.optim.Muon):
-    "`torch.optim.Muon`, in fp32 where the parameters lie on a CPU."
+    "`torch.optim.Muon`, in fp32 where the parameters lie on a CPU. Of several processes each works on its share of the matrices; `Trainer.gather` brings them together."
+    share = 0, 1 # this process, of so many
+
     def step(self, closure=None):
         "One step."
-        on_cpu = self.param_groups[0]["params"][0].device.type == "cpu"
-        with mock.object(torch.optim._muon, "_zeropower_via_newtonschulz", orthogonalize) if on_cpu else nullcontext(): return super().step(closure)
+        number, (mine, count) = itertools.count(), self.share
+        original = orthogonalize if self.param_groups[0]["params"][0].device.type == "cpu" else torch.optim._muon._zeropower_via_newtonschulz
+        ours = lambda grad, *args: original(grad, *args) if next(number) % count == mine else torch.zeros_like(grad)
+        with mock.object(torch.optim._muon, "_zeropower_via_newtonschulz", ours): return super().step(closure)
 
 # %% ../nbs/07_training.ipynb #7ed65331
 def optimizers(
@@ -402,6 +408,7 @@ class Trainer:
         self.device = self.accelerator.device
         self.place()
         opts = optimizers(checkpoint.model, config)
+        opts[0].share = self.accelerator.process_index, self.accelerator.num_processes
         self.model = self.accelerator.prepare_model(checkpoint.model, evaluation_mode=True) # not wrapped: gradients are averaged by `average`
         self.optimizers = [self.accelerator.prepare_optimizer(o) for o in opts]
         self.bare = self.accelerator.unwrap_model(self.model)
@@ -434,6 +441,7 @@ def one_step(self: Trainer) -> None:
     self.average([p.grad for p in self.bare.parameters() if p.grad is not None])
     self.accelerator.clip_grad_norm_(self.bare.parameters(), self.config.clip)
     for o in self.optimizers: o.step(), o.zero_grad()
+    self.gather(self.optimizers[0].param_groups[0]["params"])
     self.ema.update_parameters(self.bare)
     self.step, self.tokens = self.step + 1, self.tokens + sum(int(self.train.lengths[b].sum()) for b in batches)
 
@@ -441,6 +449,15 @@ def one_step(self: Trainer) -> None:
 def average(self: Trainer, grads: list[Tensor]) -> None:
     "Gradients become their mean over the processes. By hand, because `objective` asks the network in several ways and `DistributedDataParallel` knows `forward` only."
     if self.accelerator.num_processes > 1: vector_to_parameters(self.accelerator.reduce(parameters_to_vector(grads), "mean"), grads)
+
+@patch
+@torch.no_grad()
+def gather(self: Trainer, matrices: list[Tensor]) -> None:
+    "Every matrix becomes what the process that worked on it has made of it, see `Muon.share`."
+    count, mine = self.accelerator.num_processes, self.accelerator.process_index
+    if count == 1: return
+    made = self.accelerator.reduce(parameters_to_vector([m if i % count == mine else torch.zeros_like(m) for i, m in enumerate(matrices)]), "sum")
+    for m, x in zip(matrices, made.split([m.numel() for m in matrices])): m.copy_(x.view_as(m))
 
 @patch
 def agree(self: Trainer, *numbers: float) -> list[float]:
@@ -456,7 +473,9 @@ def objective(self: Trainer, batch: Batch, g: torch.Generator) -> Tensor: # scal
     alone = token and c.next_token and (self.step < c.written_first or uniform(1, alike).item() < c.written_alone)
     p = to(prepare(batch, c, self.diffusion.num_train_timesteps, self.diffusion.table.shape[1], g, 1 if alone else "draw"), self.device)
     if alone:
-        with self.accelerator.autocast(): following = following_loss(self.bare.read(self.diffusion.table[p.ids], p.layout, self.context[p.diagnosis], self.context_mask[p.diagnosis], p.keep), p)
+        with self.accelerator.autocast():
+            hidden, _ = self.bare.read(self.diffusion.table[p.ids], p.layout, self.context[p.diagnosis], self.context_mask[p.diagnosis], p.keep)
+            following = following_loss(self.bare.output(hidden), p)
         self.note(next=following.item(), loss=self.running.get("loss", following.item()))
         return c.next_token * following
     per_token, following = losses(self.bare, self.diffusion, p, self.context, self.context_mask, next_token=bool(c.next_token), autocast=self.accelerator.autocast)
