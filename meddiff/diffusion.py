@@ -40,7 +40,7 @@ class GaussianDiffusion(nn.Module):
         self.schedule, self.prediction_type, self.num_train_timesteps = schedule, prediction_type, schedule.num_train_timesteps
         dtype = table.dtype
         buffers = dict(alphas_cumprod=schedule.alphas_cumprod.to(dtype), log_snr=schedule.log_snr.to(dtype), table=table, log_prior=prior.log().to(dtype),
-                       half_norms=table.pow(2).sum(-1) / 2)
+                       sides=torch.cat([table, -table.pow(2).sum(-1, keepdim=True) / 2], 1)) # so that likelihoods are one matrix product
         for name, value in buffers.items(): self.register_buffer(name, value, persistent=False)
 
     def at(self,
@@ -104,14 +104,16 @@ def q_posterior_mean_variance(self: GaussianDiffusion,
 
 # %% ../nbs/03_diffusion.ipynb #5ce06453
 @patch
-def log_likelihood(self: GaussianDiffusion,
-    x_t: Tensor, # (batch, tokens, d)
-    t: Tensor,   # (batch,) or (batch, tokens); a clean token has no likelihood
-) -> Tensor:     # (batch, tokens, vocabulary)
-    "ln q(x_t | z_v) of every row of the table, up to a constant."
+def log_posterior(self: GaussianDiffusion,
+    log_prior: Tensor, # (batch, tokens, vocabulary), or (vocabulary,) for all tokens alike
+    x_t: Tensor,       # (batch, tokens, d)
+    t: Tensor,         # (batch,) or (batch, tokens); a clean token has no likelihood
+) -> Tensor:           # (batch, tokens, vocabulary)
+    "ln p(token | x_t) up to a constant: the log-prior, and ln q(x_t | z_v) of every row of the table."
     l = self.at(self.log_snr, t)
     scale = (l.sigmoid() * (1 + l.exp()) ** 2).sqrt() # √ᾱ / (1 − ᾱ)
-    return (scale * x_t) @ self.table.T - l.exp() * self.half_norms
+    seen = torch.cat([scale * x_t, l.exp().expand_as(x_t[..., :1])], -1)
+    return torch.addmm(log_prior.to(x_t.dtype).reshape(-1, log_prior.shape[-1]), seen.flatten(0, -2), self.sides.T).view(*x_t.shape[:-1], -1)
 
 @patch
 def posterior_mean(self: GaussianDiffusion, logits: Tensor) -> Tensor:
@@ -121,7 +123,7 @@ def posterior_mean(self: GaussianDiffusion, logits: Tensor) -> Tensor:
 @patch
 def first_guess(self: GaussianDiffusion, x_t: Tensor, t: Tensor) -> Tensor:
     "E[x_0 | x_t] of a model that knows only how frequent words are: what self-conditioning starts from."
-    return self.posterior_mean(self.log_likelihood(x_t, t) + self.log_prior)
+    return self.posterior_mean(self.log_posterior(self.log_prior, x_t, t))
 
 @patch
 def denoised(self: GaussianDiffusion,
@@ -132,7 +134,7 @@ def denoised(self: GaussianDiffusion,
 ) -> Denoised:
     "The clean note that a network's output stands for."
     if self.prediction_type == "token":
-        logits = output.float() / temperature + self.log_likelihood(x_t, t)
+        logits = self.log_posterior(output / temperature, x_t, t)
         logits[..., PAD] = -torch.inf
         return Denoised(self.posterior_mean(logits), logits)
     convert = {"epsilon": self.predict_start_from_noise, "v_prediction": self.predict_start_from_v, "sample": lambda x_t, t, out: out}
@@ -152,7 +154,7 @@ def training_losses(self: GaussianDiffusion,
     x_t = self.q_sample(x_start, t, noise)
     output = denoise(x_t, t)
     if self.prediction_type == "token":
-        logits = output.float() + self.log_likelihood(x_t, t)
+        logits = self.log_posterior(output, x_t, t)
         loss = F.cross_entropy(logits.flatten(0, 1), ids.flatten(), reduction="none").view_as(ids)
     else:
         target = {"epsilon": noise, "sample": x_start, "v_prediction": self.predict_v(x_start, t, noise)}[self.prediction_type]

@@ -315,5 +315,5 @@ def bound(self: MedicalDiffusion, d: GaussianDiffusion, ids: Tensor, layout: Lay
             guess = d.denoised(out, x_t, t).x_start
         cost = cost + (left - right) * d.log_snr[t].exp() * (x_start - guess).pow(2).sum(-1) / 2
     x_0 = d.q_sample(x_start, torch.zeros_like(ids), draw())
-    cost = cost + F.cross_entropy((d.log_likelihood(x_0, torch.zeros_like(ids)) + d.log_prior).flatten(0, 1), ids.flatten(), reduction="none").view_as(ids)
+    cost = cost + F.cross_entropy(d.log_posterior(d.log_prior, x_0, torch.zeros_like(ids)).flatten(0, 1), ids.flatten(), reduction="none").view_as(ids)
     return torch.where(layout.valid, -cost, 0.)

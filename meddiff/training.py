@@ -319,16 +319,20 @@ def losses(
         with autocast(): return model(written, x_t, diffusion.log_snr[p.t], guess)
     with autocast():
         hidden, written = model.read(x_start, p.layout, context[p.diagnosis], context_mask[p.diagnosis], p.keep)
-        following = following_loss(model.output(hidden), p) if next_token and token else torch.zeros((), device=x_t.device)
+        following = following_loss(model, hidden, p) if next_token and token else torch.zeros((), device=x_t.device)
     if p.second_guess and p.block_size != 1 and model.config.self_conditioning:
         with torch.no_grad(): guess = diffusion.denoised(ask(guess), x_t, p.t).x_start
     out = ask(guess)
     return diffusion.training_losses(lambda x, t: out, x_start, p.t, p.ids, p.noise) * p.layout.valid, following
 
-def following_loss(following: Tensor, p: Prepared) -> Tensor: # scalar
+def following_loss(
+    model: DiffusionTransformer,
+    hidden: Tensor, # (batch, tokens, width) of the written copy
+    p: Prepared,
+) -> Tensor:        # scalar
     "Cross-entropy of the written copy's guess of the next position, where that is also the next to be written."
     follows = (p.layout.order[:, 1:] == p.layout.order[:, :-1] + 1) & p.layout.valid[:, 1:]
-    return F.cross_entropy(following[:, :-1][follows].float(), p.ids[:, 1:][follows])
+    return F.cross_entropy(model.output(hidden[:, :-1][follows]).float(), p.ids[:, 1:][follows])
 
 # %% ../nbs/07_training.ipynb #0d716d18
 def rate(
@@ -475,7 +479,7 @@ def objective(self: Trainer, batch: Batch, g: torch.Generator) -> Tensor: # scal
     if alone:
         with self.accelerator.autocast():
             hidden, _ = self.bare.read(self.diffusion.table[p.ids], p.layout, self.context[p.diagnosis], self.context_mask[p.diagnosis], p.keep)
-            following = following_loss(self.bare.output(hidden), p)
+            following = following_loss(self.bare, hidden, p)
         self.note(next=following.item(), loss=self.running.get("loss", following.item()))
         return c.next_token * following
     per_token, following = losses(self.bare, self.diffusion, p, self.context, self.context_mask, next_token=bool(c.next_token), autocast=self.accelerator.autocast)
