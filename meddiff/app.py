@@ -341,7 +341,7 @@ def expert(
     base = settings(preset, block_size=None if size == WHOLE else size) # a block of another size has other steps and another ramp
     a, b = st.columns(2)
     steps = a.number_input("Steps a block", 1, 1000, base.num_inference_steps, help="Network evaluations for every block.", **key("steps", size))
-    sampler = b.selectbox("Sampler", list(SAMPLERS), list(SAMPLERS).index(base.sampler), help="ddim: any number of steps. ddpm: fresh noise at every step.", **key("sampler"))
+    sampler = b.selectbox("Sampler", list(SAMPLERS), list(SAMPLERS).index(base.sampler), help="ddim: any number of steps. dpm++: the same, of second order. ddpm: fresh noise at every step. q: fresh noise where words are decided.", **key("sampler"))
     temperature = a.slider("Temperature", 0.1, 1.5, base.temperature, 0.05, help="Low: the likeliest words. High: more variety, more mistakes.", **key("temperature"))
     top_p = b.slider("Top-p", 0.05, 1.0, base.top_p, 0.05, help="Only the likeliest words that hold this share of the probability may come.", **key("top_p"))
     ramp = b.number_input("Ramp", 0.0, 512.0, base.ramp, 1.0, help="How far the left of a block runs ahead of its right; as much as the block has tokens: one after another.", **key("ramp", size))

@@ -7,8 +7,8 @@ Docs: https://meddiff.github.io/meddiff/cli.html.md"""
 # %% auto #0
 __all__ = ['cli', 'DIAGNOSIS_COLUMN', 'NOTE_COLUMN', 'PRESET', 'BLOCK_SIZE', 'STEPS', 'SUBSTEPS', 'SAMPLER', 'TEMPERATURE',
            'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'CHECKPOINT', 'DEVICE', 'USAGE', 'say', 'check_output', 'corpus',
-           'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate', 'write_notes', 'evaluate', 'bench',
-           'app', 'main']
+           'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate', 'infill', 'write_notes', 'evaluate',
+           'bench', 'app', 'main']
 
 # %% ../nbs/11_cli.ipynb #b08ed387
 import csv, json, os, subprocess, sys, warnings
@@ -58,7 +58,7 @@ PRESET = Annotated[str, typer.Option(help="fast, balanced or best.")]
 BLOCK_SIZE = Annotated[Optional[int], typer.Option(help="Tokens denoised together; 0: the whole note at once.", min=0)]
 STEPS = Annotated[Optional[int], typer.Option(help="Network evaluations a block.")]
 SUBSTEPS = Annotated[Optional[int], typer.Option(help="Reverse steps an evaluation.")]
-SAMPLER = Annotated[Optional[str], typer.Option(help="ddim or ddpm.")]
+SAMPLER = Annotated[Optional[str], typer.Option(help="How points move: ddim, ddpm, dpm++ or q.")]
 TEMPERATURE = Annotated[Optional[float], typer.Option(help="Below 1 bolder, above 1 more varied.")]
 TOP_P = Annotated[Optional[float], typer.Option(help="Only the likeliest tokens that hold this share of the probability; 1: all.")]
 PASSES = Annotated[Optional[int], typer.Option(help="With blocks of 1: all tokens at once, so many times over.", min=0)]
@@ -176,11 +176,33 @@ def generate(
     settings(preset, **changes) # complain before loading anything
     model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
     notes = model.generate(list(diagnosis), n, preset, seed, length, progress=sys.stderr.isatty() and n * len(diagnosis) > 1, **changes)
-    for name, near in {(x.diagnosis, x.nearest) for x in notes if x.nearest}: say(f"{name!r} is not a diagnosis of the training notes; the most similar is {near!r}")
     write_notes(notes, as_json, output)
+
+@cli.command()
+def infill(
+    text: Annotated[str, typer.Argument(help="A text with gaps, ____ or ____{5} with a length in tokens, in quotes; - reads it from standard input.")],
+    diagnosis: Annotated[str, typer.Option(help="What the text is about.")],
+    n: Annotated[int, typer.Option(help="Fillings.", min=1)] = 1,
+    preset: PRESET = "balanced",
+    seed: Annotated[Optional[int], typer.Option(help="The same seed gives the same fillings; a random one if not given.", min=0)] = None,
+    block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, top_p: TOP_P = None, ramp: RAMP = None, guidance: GUIDANCE = None,
+    checkpoint: CHECKPOINT = None,
+    device: DEVICE = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    output: Annotated[Optional[Path], typer.Option(help="Write to a .csv or .jsonl instead of standard output.")] = None,
+) -> None:
+    "Fill the gaps of a text with what fits before and after. All else comes back byte for byte."
+    from meddiff.pipeline import MedicalDiffusion, read_gaps, settings
+    check_output(output, (".csv", ".jsonl"))
+    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, None)
+    settings(preset, **changes)
+    if text == "-": text = sys.stdin.read()
+    read_gaps(text)
+    write_notes(MedicalDiffusion.from_pretrained(checkpoint, device=device).infill(text, diagnosis, n, preset, seed, **changes), as_json, output)
 
 def write_notes(notes: Iterable, as_json: bool, output: Path | None) -> None:
     "Print notes, or write them to a file, all or nothing."
+    for name, near in {(x.diagnosis, x.nearest) for x in notes if x.nearest}: say(f"{name!r} is not a diagnosis of the training notes; the most similar is {near!r}")
     if output is None:
         print("\n".join(json.dumps(x.to_dict(), ensure_ascii=False) for x in notes) if as_json else "\n\n".join(f"{x.text}" for x in notes))
         return

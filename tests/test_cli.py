@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -123,6 +124,11 @@ BAD = {
     "a rival that does not begin anew": ([*TRAIN, "--data", "good.csv", "--model", "gpt2", "--init-from", "shipped"], "anew"),
     "measured into a text file": (["evaluate", "--output", "x.txt"], ".json"),
     "measured with an unknown preset": (["evaluate", "--preset", "slow"], "balanced"),
+    "a text without a gap": (["infill", "no gap", "--diagnosis", "Gout"], "mark one with ____"),
+    "a gap of nothing": (["infill", "____{0}", "--diagnosis", "Gout"], "gap 1"),
+    "a text too long": (["infill", "word " * 600 + "____", "--diagnosis", "Gout"], "at most 511"),
+    "a text about nothing": (["infill", "____ ."], "--diagnosis"),
+    "passes over given words": (["infill", "____ .", "--diagnosis", "Gout", "--passes", "3"], "--passes"),
     "speed of no checkpoint": (["bench", "--checkpoint", "nowhere.pt"], "no such file"),
     "corpus of nothing": (["corpus", "--n", "0"], "--n"),
 }
@@ -152,6 +158,18 @@ def test_json_on_standard_output_alone_and_the_same_twice():
     assert first.stdout == second.stdout
     a, b = map(json.loads, first.stdout.splitlines())
     assert a["text"] != b["text"] and a["diagnosis"] == "Community-acquired pneumonia"
+
+
+def test_infill_leaves_the_rest_alone():
+    "What stands outside the gaps comes back byte for byte, also through a pipe."
+    text = "  Ünüsual \t text — 68 year old  man with ____{3} . exam reveals ____{2}\n , no <b>fever</b> "
+    done = run("infill", "-", "--diagnosis", "Heart failure", "--seed", 0, "--json", input=text)
+    assert done.returncode == 0, done.stderr
+    written, rest = json.loads(done.stdout)["text"], text
+    for piece in re.split(r"____\{\d\}", text):
+        assert piece in written
+        written = written.split(piece, 1)[1]
+    assert written == ""
 
 
 def test_output_files(place):
