@@ -7,8 +7,8 @@ Docs: https://meddiff.github.io/meddiff/cli.html.md"""
 # %% auto #0
 __all__ = ['cli', 'DIAGNOSIS_COLUMN', 'NOTE_COLUMN', 'PRESET', 'BLOCK_SIZE', 'STEPS', 'SUBSTEPS', 'SAMPLER', 'TEMPERATURE',
            'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'CHECKPOINT', 'DEVICE', 'USAGE', 'say', 'check_output', 'corpus',
-           'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate', 'infill', 'write_notes', 'evaluate',
-           'bench', 'app', 'main']
+           'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate', 'read_weights', 'infill',
+           'write_notes', 'evaluate', 'bench', 'app', 'main']
 
 # %% ../nbs/11_cli.ipynb #b08ed387
 import csv, json, os, subprocess, sys, warnings
@@ -164,6 +164,9 @@ def generate(
     seed: Annotated[Optional[int], typer.Option(help="The same seed gives the same notes; a random one if not given.", min=0)] = None,
     block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, top_p: TOP_P = None, ramp: RAMP = None, guidance: GUIDANCE = None, passes: PASSES = None,
     length: Annotated[Optional[int], typer.Option(help="Tokens of each note.", min=1)] = None,
+    must: Annotated[Optional[list[str]], typer.Option(help="A word that has to appear; may be given more than once.")] = None,
+    avoid: Annotated[Optional[list[str]], typer.Option(help="A word that may not; may be given more than once.")] = None,
+    with_: Annotated[Optional[list[str]], typer.Option("--with", help="A further diagnosis for the same notes, as NAME or NAME=WEIGHT; below 0 pushes away.")] = None,
     checkpoint: CHECKPOINT = None,
     device: DEVICE = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
@@ -174,9 +177,19 @@ def generate(
     check_output(output, (".csv", ".jsonl"))
     changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, passes)
     settings(preset, **changes) # complain before loading anything
+    others = read_weights(with_ or [])
     model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
-    notes = model.generate(list(diagnosis), n, preset, seed, length, progress=sys.stderr.isatty() and n * len(diagnosis) > 1, **changes)
+    about = [{d: 1.0} | others if others else d for d in diagnosis]
+    notes = model.generate(about, n, preset, seed, length, must or [], avoid or [], progress=sys.stderr.isatty() and n * len(diagnosis) > 1, **changes)
     write_notes(notes, as_json, output)
+
+def read_weights(given: list[str]) -> dict[str, float]:
+    "`Heart failure=0.5` → a name and its weight, 1 if none is given. Raises `ValueError` for what is no number."
+    def one(x):
+        name, _, weight = x.partition("=")
+        try: return name.strip(), float(weight or 1)
+        except ValueError: raise ValueError(f"--with {x!r}: {weight!r} is not a number; write it as --with 'Heart failure=0.5'") from None
+    return dict(map(one, given))
 
 @cli.command()
 def infill(
