@@ -7,12 +7,13 @@ Docs: https://meddiff.github.io/meddiff/cli.html.md"""
 # %% auto #0
 __all__ = ['cli', 'DIAGNOSIS_COLUMN', 'NOTE_COLUMN', 'PRESET', 'BLOCK_SIZE', 'STEPS', 'SUBSTEPS', 'SAMPLER', 'TEMPERATURE',
            'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'CHECKPOINT', 'DEVICE', 'USAGE', 'say', 'check_output', 'corpus',
-           'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate', 'read_weights', 'infill',
+           'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate', 'read_weights', 'infill', 'Journal',
            'write_notes', 'evaluate', 'bench', 'app', 'main']
 
 # %% ../nbs/11_cli.ipynb #b08ed387
 import csv, json, os, subprocess, sys, warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -179,9 +180,13 @@ def generate(
     settings(preset, **changes) # complain before loading anything
     others = read_weights(with_ or [])
     model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
-    about = [{d: 1.0} | others if others else d for d in diagnosis]
-    notes = model.generate(about, n, preset, seed, length, must or [], avoid or [], progress=sys.stderr.isatty() and n * len(diagnosis) > 1, **changes)
-    write_notes(notes, as_json, output)
+    wanted = model.wanted([{d: 1.0} | others if others else d for d in diagnosis], n)
+    config, words = settings(preset, **changes), model.words(must or [], avoid or [])
+    def notes(seed, done): # the places of those that are still to be written, and batches of them
+        open_ = [i for i in range(len(wanted)) if i not in done]
+        return ([(open_[p], x) for p, x in batch] for batch in model.in_batches([wanted[i] for i in open_], config, seed, length, words=words))
+    asked = dict(diagnoses=list(diagnosis), others=others, n=n, settings=asdict(config), length=length, must=must or [], avoid=avoid or [], checkpoint=model.fingerprint)
+    write_notes(notes, len(wanted), as_json, output, seed, asked)
 
 def read_weights(given: list[str]) -> dict[str, float]:
     "`Heart failure=0.5` → a name and its weight, 1 if none is given. Raises `ValueError` for what is no number."
@@ -211,24 +216,88 @@ def infill(
     settings(preset, **changes)
     if text == "-": text = sys.stdin.read()
     read_gaps(text)
-    write_notes(MedicalDiffusion.from_pretrained(checkpoint, device=device).infill(text, diagnosis, n, preset, seed, **changes), as_json, output)
+    model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
+    notes = lambda seed, done: [list(enumerate(model.infill(text, diagnosis, n, preset, seed, **changes)))]
+    write_notes(notes, n, as_json, output, seed, dict(text=text, diagnosis=diagnosis, n=n, preset=preset, changes=changes, checkpoint=model.fingerprint))
 
-def write_notes(notes: Iterable, as_json: bool, output: Path | None) -> None:
-    "Print notes, or write them to a file, all or nothing."
-    for name, near in {(x.diagnosis, x.nearest) for x in notes if x.nearest}: say(f"{name!r} is not a diagnosis of the training notes; the most similar is {near!r}")
-    if output is None:
-        print("\n".join(json.dumps(x.to_dict(), ensure_ascii=False) for x in notes) if as_json else "\n\n".join(f"{x.text}" for x in notes))
-        return
-    from meddiff.training import write_atomically
-    def save(path):
-        with open(path, "w", encoding="utf-8", newline="") as f:
-            if output.suffix == ".jsonl": f.writelines(json.dumps(x.to_dict(), ensure_ascii=False) + "\n" for x in notes)
-            else: # the note's column as in the dataset, so that the file can be trained on
-                rows = csv.DictWriter(f, ["diagnosis", "clinical_note", "seed", "index", "nearest", "checkpoint", "complete"], extrasaction="ignore", lineterminator="\n")
-                rows.writeheader()
-                rows.writerows(x.to_dict() | {"clinical_note": x.text} for x in notes)
-    write_atomically(output, save)
-    say(f"wrote {len(notes):,} notes to {output}")
+class Journal:
+    "Notes that are done, a line each, in a file beside the one they will become, so that a run that was killed goes on where it was."
+    def __init__(self,
+        output: Path,
+        seed: int | None, # None: that of the run that goes on, or a new one
+        asked: dict,      # all else that decides the notes
+    ):
+        from meddiff.pipeline import draw_seed
+        self.output, self.path, self.done = output, output.with_name(output.name + ".part"), set()
+        if self.path.exists():
+            end = 0
+            with open(self.path, "rb") as f:
+                try: before = json.loads(f.readline())
+                except ValueError: before = {}
+                self.seed, end = before.pop("seed", None), f.tell()
+                if before != json.loads(json.dumps(asked)) or seed not in (None, self.seed): raise ValueError(f"{self.path}: holds notes of another request; give its options again to go on with it, give another --output, or delete it")
+                for line in iter(f.readline, b""):
+                    if not line.endswith(b"\n"): break       # a kill may have cut the last one
+                    self.done.add(json.loads(line)["place"])
+                    end = f.tell()
+            os.truncate(self.path, end)
+            say(f"going on with {self.path}: {len(self.done):,} notes are done")
+        else:
+            self.seed = draw_seed(seed)
+            self.path.write_text(json.dumps(asked | {"seed": self.seed}, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def add(self, notes: list) -> None: # of (place, note)
+        "Write notes down."
+        with open(self.path, "a", encoding="utf-8") as f: f.writelines(json.dumps({"place": p} | x.to_dict(), ensure_ascii=False) + "\n" for p, x in notes)
+        self.done |= {p for p, _ in notes}
+
+    def finish(self) -> None:
+        "Put the notes in order into the file that was asked for, with one of them in memory at a time."
+        from meddiff.training import write_atomically
+        def save(path):
+            with open(self.path, "rb") as f, open(path, "w", encoding="utf-8", newline="") as out:
+                f.readline()
+                at, start = {}, f.tell()
+                for line in iter(f.readline, b""): at[json.loads(line)["place"]], start = start, f.tell()
+                rows = csv.DictWriter(out, ["diagnosis", "clinical_note", "seed", "index", "nearest", "checkpoint", "complete"], extrasaction="ignore", lineterminator="\n")
+                if self.output.suffix == ".csv": rows.writeheader()
+                for place in sorted(at):
+                    f.seek(at[place])
+                    note = json.loads(f.readline())
+                    del note["place"]
+                    if self.output.suffix == ".csv": rows.writerow(note | {"clinical_note": note["text"]}) # the note's column as in the dataset, so that the file can be trained on
+                    else: out.write(json.dumps(note, ensure_ascii=False) + "\n")
+        write_atomically(self.output, save)
+        self.path.unlink()
+        say(f"wrote {len(self.done):,} notes to {self.output}")
+
+def write_notes(
+    notes: Callable[[int, set[int]], Iterable[list]], # (seed, places done) → batches of (place, note)
+    total: int,
+    as_json: bool,
+    output: Path | None,
+    seed: int | None,
+    asked: dict, # see `Journal`
+) -> None:
+    "Print notes as they are done, in order, or write them to a file that is whole or not there; what was done before a kill is kept."
+    from tqdm.auto import tqdm
+    from meddiff.pipeline import draw_seed
+    journal = Journal(output, seed, asked) if output else None
+    ready, printed, told = {}, 0, set()
+    with tqdm(total=total, initial=len(journal.done) if journal else 0, disable=not sys.stderr.isatty() or total < 2, unit="note", file=sys.stderr) as bar:
+        for batch in notes(journal.seed if journal else draw_seed(seed), set(journal.done) if journal else set()):
+            for name, near in sorted({(x.diagnosis, x.nearest) for _, x in batch if x.nearest} - told):
+                say(f"{name!r} is not a diagnosis of the training notes; the most similar is {near!r}")
+                told.add((name, near))
+            bar.update(len(batch))
+            if journal:
+                journal.add(batch)
+                continue
+            ready.update(batch)
+            while printed in ready:
+                note, printed = ready.pop(printed), printed + 1
+                print(json.dumps(note.to_dict(), ensure_ascii=False) if as_json else f"{note.text}" if printed == 1 else f"\n{note.text}", flush=True)
+    if journal: journal.finish()
 
 # %% ../nbs/11_cli.ipynb #5c56f12f
 @cli.command()

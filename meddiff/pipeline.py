@@ -309,26 +309,41 @@ def note(self: MedicalDiffusion, found: Found, index: int, seed: int, ids: list[
     return Note(found.name, restorer.restore(ids), seed, index, confidence[: len(ids)], restorer.spans(ids), f"{self.name}@{self.fingerprint}", found.nearest, complete)
 
 @patch
-def write(self: MedicalDiffusion,
+def in_batches(self: MedicalDiffusion,
     wanted: list[tuple[Found, int]], # diagnosis and index of each note
     config: SamplingConfig,
     seed: int,
     length: int | None = None,
     batch_size: int = 32,            # notes denoised together; more are hardly faster on a CPU
+    words: Words | None = None,
+) -> Iterator[list[tuple[int, Note]]]:
+    "Write the wanted notes, yielding them as each batch is done, with their places among the wanted. Whole notes of like lengths go together. Memory does not grow with their number."
+    words, order = words or self.words(), list(range(len(wanted)))
+    if config.block_size is None and length is None: order.sort(key=note_lengths(wanted, seed, None).tolist().__getitem__)
+    for first in range(0, len(order), batch_size):
+        places = order[first : first + batch_size]
+        batch, done = [wanted[p] for p in places], []
+        for state in self.states(batch, config, seed, length, words.rule): pass
+        for (found, index), note, ids in zip(batch, self.notes(batch, seed, state), state.ids):
+            for one in self.mend(found, index, ids, words, config, seed, length): note = self.notes([(found, index)], seed, one)[0]
+            done.append(note)
+        yield list(zip(places, done))
+
+@patch
+def write(self: MedicalDiffusion,
+    wanted: list[tuple[Found, int]], # diagnosis and index of each note
+    config: SamplingConfig,
+    seed: int,
+    length: int | None = None,
+    batch_size: int = 32,            # see `in_batches`
     progress: bool = False,
     words: Words | None = None,
 ) -> list[Note]:
     "Write the wanted notes, batch after batch."
-    notes, words = [], words or self.words()
+    notes: dict[int, Note] = {}
     with tqdm(total=len(wanted), disable=not progress, unit="note") as bar:
-        for first in range(0, len(wanted), batch_size):
-            batch = wanted[first : first + batch_size]
-            for state in self.states(batch, config, seed, length, words.rule): pass
-            for (found, index), note, ids in zip(batch, self.notes(batch, seed, state), state.ids):
-                for one in self.mend(found, index, ids, words, config, seed, length): note = self.notes([(found, index)], seed, one)[0]
-                notes.append(note)
-            bar.update(len(batch))
-    return notes
+        for batch in self.in_batches(wanted, config, seed, length, batch_size, words): notes.update(batch), bar.update(len(batch))
+    return [notes[i] for i in range(len(wanted))]
 
 @patch
 def generate(self: MedicalDiffusion,

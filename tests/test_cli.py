@@ -168,7 +168,7 @@ def test_infill_leaves_the_rest_alone():
     text = "  Ünüsual \t text — 68 year old  man with ____{3} . exam reveals ____{2}\n , no <b>fever</b> "
     done = run("infill", "-", "--diagnosis", "Heart failure", "--seed", 0, "--json", input=text)
     assert done.returncode == 0, done.stderr
-    written, rest = json.loads(done.stdout)["text"], text
+    written = json.loads(done.stdout)["text"]
     for piece in re.split(r"____\{\d\}", text):
         assert piece in written
         written = written.split(piece, 1)[1]
@@ -209,6 +209,30 @@ def start_training(place: Path, *arguments) -> subprocess.Popen:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_killed_generation_goes_on(place):
+    "Killed in the middle, the same command goes on and gives what one that was left alone gives: every note once. Another request does not."
+    command = "generate", "Gout", "Croup", "--preset", "fast", "--n", 20, "--length", 25, "--seed", 1
+    process = subprocess.Popen([*MEDDIFF, *map(str, command), "--output", "notes.jsonl"], stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while not Path("notes.jsonl.part").exists() or Path("notes.jsonl.part").read_bytes().count(b"\n") < 3:
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert not Path("notes.jsonl").exists()
+    with open("notes.jsonl.part", "ab") as f:
+        f.write(b'{"place": 77, "text": "cut of')
+    other = here(*command[:-1], 2, "--output", "notes.jsonl")
+    assert other.returncode == 2 and "another request" in other.stderr
+    done = here(*command[:-2], "--output", "notes.jsonl")  # it knows its seed
+    assert done.returncode == 0 and "going on with" in done.stderr, done.stderr
+    again = here(*command, "--output", "whole.jsonl")
+    rows, whole = ([json.loads(x) for x in Path(name).read_text(encoding="utf-8").splitlines()] for name in ("notes.jsonl", "whole.jsonl"))
+    assert again.returncode == 0 and [(r["diagnosis"], r["index"]) for r in rows] == [(d, i) for d in ("Gout", "Croup") for i in range(20)]
+    assert sum(a["text"] == b["text"] for a, b in zip(rows, whole)) >= 39  # other batches, so sums of floats in another order
+    assert not list(place.glob("*.part")) and not list(place.glob("*.tmp"))
+
+
 @pytest.mark.parametrize("number, code", [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_killed_and_resumed(place, number, code):
     "However a training ends, its files are whole: it is resumed, and notes are generated from it."
