@@ -8,7 +8,8 @@ Docs: https://meddiff.github.io/meddiff/training.html.md"""
 __all__ = ['FORMAT', 'SHIPPED', 'Checkpoint', 'build_model', 'length_percentiles', 'new_checkpoint', 'assemble', 'text_state',
            'text_from_state', 'from_state', 'write_atomically', 'load_file', 'write_folder', 'read_folder', 'adapt',
            'TrainConfig', 'uniform', 'below', 'draw_layout', 'draw_clocks', 'fill_up', 'Prepared', 'prepare', 'to',
-           'losses', 'following_loss', 'rate', 'orthogonalize', 'Muon', 'optimizers', 'beside', 'Trainer', 'noticing']
+           'couple', 'losses', 'follow_on', 'coupled_noise', 'following_loss', 'rate', 'orthogonalize', 'Muon',
+           'optimizers', 'beside', 'Trainer', 'noticing']
 
 # %% ../nbs/07_training.ipynb #0c0e32a6
 import itertools, json, math, os, signal, sys, threading, time
@@ -193,7 +194,8 @@ def adapt(
         learned = weights["bias"] - old.prior.clamp(min=1e-9).log().clamp(min=-14) # beyond its log-frequency
         weights["bias"] = new.model.bias.detach() + torch.tensor([learned[old.local[a]].item() if a in old.local else 0.0 for a in space.active])
     new.model.load_state_dict(weights)
-    new.card["began_with"] = {k: checkpoint.card[k] for k in ("steps", "tokens", "seconds", "notes") if k in checkpoint.card}
+    earlier = checkpoint.card.get("began_with", {})
+    new.card["began_with"] = {k: checkpoint.card[k] + earlier.get(k, 0) for k in ("steps", "tokens", "seconds") if k in checkpoint.card} # of all sittings before
     return new, data
 
 # %% ../nbs/07_training.ipynb #ed29ac02
@@ -215,6 +217,7 @@ class TrainConfig:
     noise_power: float = 1.0        # above 1: noisier levels more often
     ramps: float = 0.6              # share of notes with a ramp
     widest_ramp: float = 32.0       # and at most the block size, where its tokens come one after another
+    coupled: float = 0.0            # share of whole notes whose noise is one that the written copy would draw them from, see `couple`
     drop_diagnosis: float = 0.1     # share of notes whose diagnosis is left out
     self_condition: float = 0.9     # share of batches with a second guess
     next_token: float = 1.0         # weight of the written copy's next-token loss
@@ -279,6 +282,7 @@ class Prepared:
     diagnosis: Tensor
     block_size: int | None
     second_guess: bool
+    coupled: bool = False
 
 def prepare(
     batch: Batch,
@@ -294,12 +298,29 @@ def prepare(
     ids = fill_up(batch.ids, layout)
     t = draw_clocks(layout, steps, size, config, g)
     keep = uniform(len(ids), g) >= config.drop_diagnosis
-    return Prepared(ids, layout, t, torch.randn(*ids.shape, d, generator=g), keep, batch.diagnosis, size, bool(uniform(1, g) < config.self_condition))
+    noise, second_guess = torch.randn(*ids.shape, d, generator=g), bool(uniform(1, g) < config.self_condition)
+    coupled = size is None and config.coupled > 0 and block_size == "draw" and bool(uniform(1, g) < config.coupled)
+    return Prepared(ids, layout, torch.full_like(t, steps - 1) if coupled else t, noise, keep, batch.diagnosis, size, second_guess, coupled)
 
 def to(p: Prepared, device) -> Prepared:
     "Move a prepared batch."
     move = lambda x: x.to(device) if isinstance(x, Tensor) else Layout(*(y.to(device) for y in x)) if isinstance(x, Layout) else x
     return Prepared(**{k: move(v) for k, v in vars(p).items()})
+
+def couple(
+    diffusion: GaussianDiffusion,
+    log_prior: Tensor, # (tokens, vocabulary)
+    ids: Tensor,       # (tokens,)
+    noise: Tensor,     # (tokens, d) standard normal: where in a token's surroundings to begin
+    steps: int = 12,
+) -> Tensor:           # (tokens, d) points at the noisiest clock, standard normal over all tokens
+    "Noise from which the reverse steps under these log-priors draw these very tokens: `ddim` taken backwards, from the clean end to the noisy one (Song et al. 2021, section 4.3)."
+    clocks = torch.linspace(0, diffusion.num_train_timesteps - 1, steps + 1).round().long()
+    x, log_prior, at = diffusion.q_sample(diffusion.table[ids][None], clocks[:1].expand(1, len(ids)), noise[None]), log_prior[None].float(), lambda t: t.expand(1, len(ids)).to(ids.device)
+    for t, s in zip(clocks, clocks[1:]):
+        x_start = diffusion.denoised(log_prior, x, at(t)).x_start
+        x = diffusion.q_sample(x_start, at(s), diffusion.predict_noise_from_start(x, at(t), x_start))
+    return x[0]
 
 def losses(
     model: DiffusionTransformer,
@@ -311,19 +332,30 @@ def losses(
     autocast: Callable = nullcontext, # the network alone runs in reduced precision; likelihoods need fp32
 ) -> tuple[Tensor, Tensor]: # (batch, tokens) loss of the noised copy; scalar next-token loss of the written copy
     "What the network gets wrong on a prepared batch, in nats a token for `\"token\"`."
-    x_start = diffusion.table[p.ids]
-    x_t = diffusion.q_sample(x_start, p.t, p.noise)
-    token = diffusion.prediction_type == "token"
+    x_start, noise, token = diffusion.table[p.ids], p.noise, diffusion.prediction_type == "token"
+    with autocast():
+        hidden, written = model.read(x_start, p.layout, context[p.diagnosis], context_mask[p.diagnosis], p.keep)
+        following = following_loss(model, hidden, p) if next_token and token else torch.zeros((), device=x_start.device)
+    if p.coupled and token: noise = coupled_noise(model, diffusion, hidden.detach(), p)
+    x_t = diffusion.q_sample(x_start, p.t, noise)
     guess = diffusion.first_guess(x_t, p.t) if token else torch.zeros_like(x_t)
     def ask(guess):
         with autocast(): return model(written, x_t, diffusion.log_snr[p.t], guess)
-    with autocast():
-        hidden, written = model.read(x_start, p.layout, context[p.diagnosis], context_mask[p.diagnosis], p.keep)
-        following = following_loss(model, hidden, p) if next_token and token else torch.zeros((), device=x_t.device)
     if p.second_guess and p.block_size != 1 and model.config.self_conditioning:
         with torch.no_grad(): guess = diffusion.denoised(ask(guess), x_t, p.t).x_start
     out = ask(guess)
-    return diffusion.training_losses(lambda x, t: out, x_start, p.t, p.ids, p.noise) * p.layout.valid, following
+    return diffusion.training_losses(lambda x, t: out, x_start, p.t, p.ids, noise) * p.layout.valid, following
+
+def follow_on(p: Prepared) -> Tensor: # (batch, tokens − 1) bool
+    "Where the next position is also the next to be written."
+    return (p.layout.order[:, 1:] == p.layout.order[:, :-1] + 1) & p.layout.valid[:, 1:]
+
+@torch.no_grad()
+def coupled_noise(model: DiffusionTransformer, diffusion: GaussianDiffusion, hidden: Tensor, p: Prepared) -> Tensor: # as p.noise
+    "The noise that makes of every token a point from which it would be drawn, see `couple`; pure noise where the written copy does not say what comes next."
+    follows, x_t = follow_on(p), p.noise.clone()
+    x_t[:, 1:][follows] = couple(diffusion, model.output(hidden[:, :-1][follows]), p.ids[:, 1:][follows], p.noise[:, 1:][follows])
+    return diffusion.predict_noise_from_start(x_t, p.t, diffusion.table[p.ids])
 
 def following_loss(
     model: DiffusionTransformer,
@@ -331,7 +363,7 @@ def following_loss(
     p: Prepared,
 ) -> Tensor:        # scalar
     "Cross-entropy of the written copy's guess of the next position, where that is also the next to be written."
-    follows = (p.layout.order[:, 1:] == p.layout.order[:, :-1] + 1) & p.layout.valid[:, 1:]
+    follows = follow_on(p)
     return F.cross_entropy(model.output(hidden[:, :-1][follows]).float(), p.ids[:, 1:][follows])
 
 # %% ../nbs/07_training.ipynb #0d716d18
@@ -484,8 +516,8 @@ def objective(self: Trainer, batch: Batch, g: torch.Generator) -> Tensor: # scal
         return c.next_token * following
     per_token, following = losses(self.bare, self.diffusion, p, self.context, self.context_mask, next_token=bool(c.next_token), autocast=self.accelerator.autocast)
     noised = per_token.sum() / p.layout.valid.sum()
-    self.note(**{"loss": noised.item(), "next": following.item(), f"block {p.block_size or 'whole'}": noised.item()})
-    self.note_noise(per_token.detach(), p)
+    self.note(**{"loss": noised.item(), "next": following.item(), "coupled" if p.coupled else f"block {p.block_size or 'whole'}": noised.item()})
+    if not p.coupled: self.note_noise(per_token.detach(), p)
     return noised + self.config.next_token * following
 
 @patch

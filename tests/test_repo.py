@@ -85,6 +85,13 @@ def test_readme(root):
     assert done.returncode == 0, done.stderr
 
 
+def test_model_card(root):
+    "Run python scripts/card.py if this fails."
+    pytest.importorskip("torch")
+    done = run(root, "scripts/card.py", "--check")
+    assert done.returncode == 0, done.stderr
+
+
 def test_home_page_lists_the_chapters(root):
     "Run nbs/index.ipynb again if this fails: its table is made from the notebooks."
     table = "\n".join(map(text_of, outputs(root / "nbs" / "index.ipynb")))
