@@ -6,7 +6,8 @@ Docs: https://meddiff.github.io/meddiff/denoiser.html.md"""
 
 # %% auto #0
 __all__ = ['CONDITIONINGS', 'Layout', 'layout_of', 'sight', 'batch_layout', 'rotary', 'rotate', 'fourier', 'Block', 'shifted',
-           'Written', 'Noised', 'Cache', 'DenoiserConfig', 'DiffusionTransformer', 'with_prefix']
+           'nearest_left', 'taken', 'Written', 'Noised', 'Cache', 'DenoiserConfig', 'DiffusionTransformer',
+           'with_prefix']
 
 # %% ../nbs/05_denoiser.ipynb #91a69435
 import math
@@ -145,6 +146,20 @@ def shifted(
     "Every token's k-th left neighbour; `fill` where there is none."
     return torch.cat([torch.full_like(x[:, :k], fill), x[:, :-k]], 1)
 
+def nearest_left(
+    seen: Tensor,     # (batch, n, tokens) which of the written tokens each of n may look at
+    position: Tensor, # (n,) or (batch, n) where it stands among them
+) -> Tensor:          # (batch, n), −1 for none
+    "The nearest of them on the left."
+    place = torch.arange(seen.shape[-1], device=seen.device)
+    return torch.where(seen & (place < position[..., None]), place, -1).amax(-1)
+
+def taken(
+    x: Tensor,     # (batch, tokens, width)
+    index: Tensor, # (batch, n), −1 for none
+) -> Tensor:       # (batch, n, width), zero for none
+    return x.gather(1, index.clamp(min=0)[..., None].expand(-1, -1, x.shape[-1])) * (index >= 0)[..., None]
+
 class Written:
     "A view of the written copy in training, which keeps what the noised copy will look at."
     def __init__(self,
@@ -163,6 +178,7 @@ class Written:
         self.mask = self.sight[:, :, :n, :-n]
         self.taps = [(shifted(layout.valid, k) & (shifted(layout.order, k, 10 ** 7) < layout.order))[..., None] for k in range(1, neighbours + 1)]
         self.keys, self.values, self.features = {}, {}, {}
+        self.states: Tensor | None = None # (batch, tokens, width) after the last layer
 
     def mix(self, y: Tensor, near: Tensor, layer: int, slot: int) -> Tensor:
         "Each token with its visible left neighbours, weighted by `near` (neighbours, width)."
@@ -183,9 +199,14 @@ class Noised:
         self.angles = tuple(a[front:] for a in written.angles)
         rows = written.sight[:, :, n + front :]
         self.mask = torch.cat([rows[..., :-n], rows[..., front - n :]], 3)
+        self.left = nearest_left(rows[:, 0, :, -2 * n : -n], written.position[front:] + front)
         block = written.layout.block
         of = lambda k, member: (shifted(written.layout.valid, k) & member)[:, front:, None]
         self.taps = [(of(k, shifted(block, k, -9) == block), of(k, shifted(block, k, 10 ** 7) < block)) for k in range(1, written.neighbours + 1)]
+
+    def before(self) -> Tensor: # (batch, tokens, width)
+        "Last hidden state of each token's nearest written neighbour on the left."
+        return taken(self.written.states, self.left)
 
     def mix(self, y: Tensor, near: Tensor, layer: int, slot: int) -> Tensor:
         out, stands = y, self.written.features[layer, slot]
@@ -215,8 +236,15 @@ class Cache:
         room = lambda kv: [torch.cat([x.to(like.dtype), like.new_zeros(b, heads, slots, head)], 2) for x in kv]
         self.keys, self.values = zip(*map(room, context))
         self.features = [[like.new_zeros(b, slots + neighbours, width) for _ in range(2)] for _ in context]
+        self.states = like.new_zeros(b, slots, width)
         self.context_mask, self.length, self.front, self.neighbours = context_mask, length, front, neighbours
         self.written = torch.zeros(b, slots, dtype=torch.bool, device=like.device)
+
+    def before(self,
+        position: Tensor, # (batch, n)
+    ) -> Tensor:          # (batch, n, width)
+        "Last hidden state of the nearest written token on the left."
+        return taken(self.states, nearest_left(self.written[:, None], position + self.front))
 
     def look(self,
         position: Tensor, # (batch, n) of the tokens that pass, in writing order
@@ -259,7 +287,7 @@ class Cache:
         "Go on with some notes of the batch only. `rows`: indices or a mask."
         self.keys, self.values = (tuple(x[rows] for x in xs) for xs in (self.keys, self.values))
         self.features = [[x[rows] for x in xs] for xs in self.features]
-        self.context_mask, self.length, self.written = self.context_mask[rows], self.length[rows], self.written[rows]
+        self.context_mask, self.length, self.written, self.states = self.context_mask[rows], self.length[rows], self.written[rows], self.states[rows]
 
 # %% ../nbs/05_denoiser.ipynb #cc640219
 CONDITIONINGS = ("cross_attention", "prefix")
@@ -308,6 +336,7 @@ class DiffusionTransformer(nn.Module):
         token = c.prediction_type == "token"
         self.head = nn.Linear(w, c.encoder_width if token else c.d, bias=not token)
         self.bias = nn.Parameter(log_prior.clamp(min=-14).clone()) if token else None
+        self.left_in = nn.Linear(w, w, bias=False)               # what the written copy expects, for the noised one
         self.reset()
 
     def reset(self) -> None:
@@ -318,6 +347,7 @@ class DiffusionTransformer(nn.Module):
                 if m.bias is not None: nn.init.zeros_(m.bias)
         for b in self.blocks:
             for m in (b.out, b.down, b.modulate): nn.init.zeros_(m.weight)
+        nn.init.zeros_(self.left_in.weight)
 
 # %% ../nbs/05_denoiser.ipynb #4ba12585
 @patch
@@ -328,12 +358,14 @@ def embed(self: DiffusionTransformer,
     position: Tensor, # (tokens,) or (batch, tokens)
     length: Tensor,   # (batch,)
     stream: int,      # 0 written, 1 noised
+    before: Tensor | None = None, # (batch, tokens, width) of the noised: last hidden state of the nearest written token on the left
 ) -> tuple[Tensor, Tensor]: # hidden states (batch, tokens, width) and clock features
     "Points with their clock, stream and remaining length."
     clock = self.clock(fourier(log_snr / 2, .15, 8.))
     left = (length[:, None] - position).float().expand(len(x), -1)
     told = torch.where((length >= 0)[:, None, None], self.length_in(fourier(left, .01, 1.5)), self.length_untold)
-    return self.point(torch.cat([x, guess], -1)) + self.clock_in(clock) + told + self.stream[stream], clock
+    h = self.point(torch.cat([x, guess], -1)) + self.clock_in(clock) + told + self.stream[stream]
+    return (h if before is None else h + self.left_in(self.norm(before))), clock
 
 @patch
 def output(self: DiffusionTransformer, h: Tensor) -> Tensor:
@@ -373,6 +405,7 @@ def read(self: DiffusionTransformer,
     view = Written(layout, views, mask, self.config.width // self.config.heads, front)
     h, clock = self.embed(x_start, x_start, torch.full((1, 1), self.ends[1], device=x_start.device), view.position, layout.length, 0)
     for i, block in enumerate(self.blocks): h = block(h, clock, view, i)
+    view.states = h
     return h[:, -n:], view
 
 @patch
@@ -385,8 +418,8 @@ def forward(self: DiffusionTransformer,
     "The noised copy through the network, looking at the written one."
     if not self.config.self_conditioning: guess = torch.zeros_like(guess)
     x_t, guess, log_snr = self.alone(x_t, guess, log_snr, written.layout)
-    h, clock = self.embed(x_t, guess, log_snr, written.position[written.front :], written.layout.length, 1)
     view = Noised(written)
+    h, clock = self.embed(x_t, guess, log_snr, written.position[written.front :], written.layout.length, 1, view.before())
     for i, block in enumerate(self.blocks): h = block(h, clock, view, i)
     return self.output(h)
 
@@ -432,7 +465,7 @@ def start(self: DiffusionTransformer,
 @patch
 def through(self: DiffusionTransformer, cache: Cache, x: Tensor, guess: Tensor, log_snr: Tensor, position: Tensor, stream: int, valid: Tensor | None = None) -> Tensor:
     "Hidden states of tokens that pass by a cache."
-    h, clock = self.embed(x, guess, log_snr, position, cache.length, stream)
+    h, clock = self.embed(x, guess, log_snr, position, cache.length, stream, cache.before(position) if stream else None)
     view = cache.look(position, self.config.width // self.config.heads, causal=stream == 0, valid=valid)
     for i, block in enumerate(self.blocks): h = block(h, clock, view, i)
     return h
@@ -460,4 +493,5 @@ def write(self: DiffusionTransformer,
     "Commit tokens: from now on later blocks see them."
     h = self.through(cache, points, points, torch.full(position.shape, self.ends[1], device=points.device), position, 0)
     cache.written.scatter_(1, position + cache.front, True)
+    cache.states.scatter_(1, (position + cache.front)[..., None].expand_as(h), h.to(cache.states.dtype))
     return h
