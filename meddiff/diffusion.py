@@ -26,6 +26,7 @@ class Denoised(NamedTuple):
     "What the network's output says of the clean note."
     x_start: Tensor       # (batch, tokens, d) the estimate of E[x_0 | x_t]
     logits: Tensor | None # (batch, tokens, vocabulary) the posterior's, of `"token"` alone
+    which: Tensor | None = None # (batch, tokens, k) the tokens that `logits` are of, if not all
 
 class GaussianDiffusion(nn.Module):
     "Forward process, posteriors and losses over a table of points (Ho et al. 2020; Dieleman et al. 2022)."
@@ -108,17 +109,20 @@ def log_posterior(self: GaussianDiffusion,
     log_prior: Tensor, # (batch, tokens, vocabulary), or (vocabulary,) for all tokens alike
     x_t: Tensor,       # (batch, tokens, d)
     t: Tensor,         # (batch,) or (batch, tokens); a clean token has no likelihood
-) -> Tensor:           # (batch, tokens, vocabulary)
+    which: Tensor | None = None, # (batch, tokens, k) the tokens that `log_prior` is of, if not all
+) -> Tensor:           # (batch, tokens, vocabulary or k)
     "ln p(token | x_t) up to a constant: the log-prior, and ln q(x_t | z_v) of every row of the table."
     l = self.at(self.log_snr, t)
     scale = (l.sigmoid() * (1 + l.exp()) ** 2).sqrt() # √ᾱ / (1 − ᾱ)
     seen = torch.cat([scale * x_t, l.exp().expand_as(x_t[..., :1])], -1)
+    if which is not None: return log_prior + (self.sides[which] @ seen[..., None])[..., 0]
     return torch.addmm(log_prior.to(x_t.dtype).reshape(-1, log_prior.shape[-1]), seen.flatten(0, -2), self.sides.T).view(*x_t.shape[:-1], -1)
 
 @patch
-def posterior_mean(self: GaussianDiffusion, logits: Tensor) -> Tensor:
-    "Σ_v p(v) z_v: (batch, tokens, vocabulary) → (batch, tokens, d)."
-    return logits.softmax(-1) @ self.table
+def posterior_mean(self: GaussianDiffusion, logits: Tensor, which: Tensor | None = None) -> Tensor:
+    "Σ_v p(v) z_v: (batch, tokens, vocabulary or k) → (batch, tokens, d)."
+    p = logits.softmax(-1)
+    return p @ self.table if which is None else (p[..., None, :] @ self.table[which])[..., 0, :]
 
 @patch
 def first_guess(self: GaussianDiffusion, x_t: Tensor, t: Tensor) -> Tensor:
@@ -131,12 +135,13 @@ def denoised(self: GaussianDiffusion,
     x_t: Tensor,
     t: Tensor,
     temperature: float = 1.0, # of the log-prior; below 1 bolder; only for "token"
+    which: Tensor | None = None, # (batch, tokens, k) the only tokens that may come, which `output` is of; only for "token"
 ) -> Denoised:
     "The clean note that a network's output stands for."
     if self.prediction_type == "token":
-        logits = self.log_posterior(output / temperature, x_t, t)
-        logits[..., PAD] = -torch.inf
-        return Denoised(self.posterior_mean(logits), logits)
+        logits = self.log_posterior(output / temperature, x_t, t, which)
+        if which is None: logits[..., PAD] = -torch.inf
+        return Denoised(self.posterior_mean(logits, which), logits, which)
     convert = {"epsilon": self.predict_start_from_noise, "v_prediction": self.predict_start_from_v, "sample": lambda x_t, t, out: out}
     return Denoised(convert[self.prediction_type](x_t, t, output), None)
 

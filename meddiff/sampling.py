@@ -165,16 +165,15 @@ def nucleus(
     log_prior: Tensor,   # (…, vocabulary)
     top_p: float,        # 0 … 1
     temperature: float = 1.0,
-    seen: Tensor | None = None, # as `log_prior`: judge by this instead
-) -> Tensor:             # as `log_prior`
-    "Rule out all but the fewest tokens that hold `top_p` of the probability (Holtzman et al. 2020): the long tail is where a small network is most wrong."
-    p, most = ((log_prior if seen is None else seen) / temperature).softmax(-1), 64
+) -> tuple[Tensor, Tensor]: # (…, k) log-priors of some tokens, −1e9 where one is ruled out; (…, k) which tokens
+    "The fewest tokens that hold `top_p` of the probability (Holtzman et al. 2020): the long tail is where a small network is most wrong. The reverse steps then need not look at the others."
+    p, k = (log_prior / temperature).softmax(-1), 64
     while True: # the fewest are few: sorting thousands would cost as much as the network
-        value, which = p.topk(min(most, p.shape[-1]), -1)
+        value, which = p.topk(min(k, p.shape[-1]), -1)
         before = value.cumsum(-1) - value
-        if most >= p.shape[-1] or (before[..., -1] >= top_p).all(): break
-        most *= 4
-    return log_prior.masked_fill(~torch.zeros_like(p, dtype=torch.bool).scatter(-1, which, before < top_p), -1e9)
+        if k >= p.shape[-1] or (before[..., -1] >= top_p).all(): break
+        k *= 4
+    return log_prior.gather(-1, which).masked_fill(before >= top_p, -1e9), which
 
 # %% ../nbs/08_sampling.ipynb #55111556
 Rule = Callable[[Tensor, Tensor, Tensor], Tensor] # (log-prior (notes, n, vocabulary), positions (notes, n), ids as they stand (notes, slots)) → log-prior
@@ -183,8 +182,8 @@ Others = Sequence[tuple[Tensor, Tensor, float]] # context (batch, context, …),
 
 class NoteSampler:
     "Writes one batch of notes. Made for each batch by `sample`."
-    def __init__(self, checkpoint: Checkpoint, context: Tensor, context_mask: Tensor, noise: NoteNoise, config: SamplingConfig, lengths: Tensor | None, slots: int, given: Tensor | None = None, order: Tensor | None = None, rule: Rule | None = None, others: Others = (), begin: Tensor | None = None, strength: float = 1.0):
-        self.checkpoint, self.model, self.noise, self.config, self.rule, self.begin, self.strength = checkpoint, checkpoint.model, noise, config, rule, begin, strength
+    def __init__(self, checkpoint: Checkpoint, context: Tensor, context_mask: Tensor, noise: NoteNoise, config: SamplingConfig, lengths: Tensor | None, slots: int, given: Tensor | None = None, order: Tensor | None = None, rule: Rule | None = None, others: Others = ()):
+        self.checkpoint, self.model, self.noise, self.config, self.rule = checkpoint, checkpoint.model, noise, config, rule
         self.device = next(self.model.parameters()).device
         self.diffusion = checkpoint.diffusion.to(self.device)
         b, widest = len(context), max(c.shape[1] for c in (context, *(c for c, *_ in others)))
@@ -228,15 +227,14 @@ class NoteSampler:
         if self.rule is not None: out = self.rule(out, position, self.state.ids[self.rows])
         return out
 
-    def narrow(self, out: Tensor, x: Tensor, t: Tensor) -> Tensor:
-        "Only the likeliest tokens of a log-prior, see `nucleus`; of a note begun from another, the likeliest given where its points lie, or its rarer words would be lost to no noise at all."
+    def narrow(self, out: Tensor) -> tuple[Tensor, Tensor | None]:
+        "The likeliest tokens of a log-prior and which they are, see `nucleus`; or all."
         c = self.config
-        if c.top_p == 1 or self.diffusion.prediction_type != "token": return out
-        return nucleus(out, c.top_p, c.temperature) if self.begin is None else nucleus(out, c.top_p, 1., self.diffusion.log_posterior(out / c.temperature, x, t))
+        return (out, None) if c.top_p == 1 or self.diffusion.prediction_type != "token" else nucleus(out, c.top_p, c.temperature)
 
     def rule_out(self, out: Tensor, position: Tensor) -> Tensor:
-        "Forbid [UNK] always, [SEP] before a note may end; force it where it must."
-        out[..., UNK] = -1e9
+        "Forbid [PAD] and [UNK] always, [SEP] before a note may end; force it where it must."
+        out[..., PAD] = out[..., UNK] = -1e9
         limit = self.limit[self.rows].to(self.device)[:, None]
         early = position < limit if self.forced else position < self.begun
         out[..., SEP] = out[..., SEP].masked_fill(early, -1e9)
@@ -254,10 +252,8 @@ def block(self: NoteSampler,
     c, token, rows, n = self.config, self.diffusion.prediction_type == "token", self.rows, len(order)
     start, place = int(order[0]), order.to(self.device).expand(len(rows), n)
     limit = self.limit[rows].to(self.device)[:, None]
-    noisiest = round(self.strength * (self.diffusion.num_train_timesteps - 1))
-    clocks = timesteps(c.num_inference_steps * c.substeps, n, c.ramp, noisiest + 1).to(self.device)
+    clocks = timesteps(c.num_inference_steps * c.substeps, n, c.ramp, self.diffusion.num_train_timesteps).to(self.device)
     x = self.start[rows][:, order]
-    if self.begin is not None: x = self.diffusion.q_sample(self.diffusion.table[self.begin[order].to(self.device)].expand_as(x), torch.full_like(place, noisiest), x)
     guess = self.diffusion.first_guess(x, clocks[0].expand(len(rows), n)) if token else torch.zeros_like(x)
     last, when, left = guess.clone(), clocks[0].repeat(len(rows), 1), 0 # the estimate of the step before, and its clock
     for first in range(0, len(clocks) - 1, c.substeps):
@@ -268,9 +264,9 @@ def block(self: NoteSampler,
             out = self.guide(self.following.clone(), position)
             self.state.step += 1
         else: out = self.ask(x[:, now], clock[first], guess[:, now], position, position <= limit if c.block_size is None else None)
-        out = self.narrow(out, x[:, now], clock[first])
+        out, which = self.narrow(out)
         fresh = lambda i, first=first, now=now: self.noise.draw(rows, n, stream=1 + start * 1000 + first + i).to(self.device)[:, now]
-        found, x[:, now], (last[:, now], when[:, now]) = self.follow(out, x[:, now], clock[first : first + c.substeps + 1], fresh, (last[:, now], when[:, now]))
+        found, x[:, now], (last[:, now], when[:, now]) = self.follow(out, x[:, now], clock[first : first + c.substeps + 1], fresh, (last[:, now], when[:, now]), which)
         guess[:, now] = found.x_start
         self.show(order[now], found, clock[first + c.substeps], out)
         yield self.state
@@ -286,11 +282,12 @@ def follow(self: NoteSampler,
     clock: Tensor,         # (steps + 1, notes, tokens)
     fresh: Callable[[int], Tensor] | None = None, # noise of a step, like `x`; only samplers that draw some need it
     before: tuple[Tensor, Tensor] | None = None,  # the estimate of the step before, and its clock
+    which: Tensor | None = None,                  # the tokens that `out` is of, if not all
 ) -> tuple[Denoised, Tensor, tuple[Tensor, Tensor]]: # the estimate of the last step, where the points have moved, and `before` for the next answer
     "Reverse steps under one answer of the network."
     c = self.config
     for i, (t, s) in enumerate(zip(clock[:-1], clock[1:])):
-        found = self.diffusion.denoised(out, x, t, c.temperature)
+        found = self.diffusion.denoised(out, x, t, c.temperature, which)
         x = SAMPLERS[c.sampler](self.diffusion, x, found.x_start, t, s, lambda i=i: fresh(i), eta=c.eta, before=before)
         before = found.x_start, t
     return found, x, before
@@ -299,11 +296,12 @@ def follow(self: NoteSampler,
 def show(self: NoteSampler, order: Tensor, found: Denoised, s: Tensor, out: Tensor) -> None:
     "Round the estimate of some positions and put it into the state."
     ids, confidence = nearest_neighbour(found.x_start, self.diffusion.table, (PAD, UNK)) if found.logits is None else most_probable(found.logits)
+    place, ids = ids, ids if found.which is None else found.which.gather(-1, ids[..., None])[..., 0]
     at = torch.tensor(self.rows)[:, None], order[None]
     same = self.state.ids[at] == ids.cpu()
     self.stood[at] = torch.where(same, self.stood[at], 0.) + confidence.float().cpu()
     self.asked[at] += 1
-    if found.logits is not None: self.state.log_prior[at] = ((out.gather(-1, ids[..., None])[..., 0]) / self.config.temperature - (out / self.config.temperature).logsumexp(-1)).float().cpu()
+    if found.logits is not None: self.state.log_prior[at] = ((out.gather(-1, place[..., None])[..., 0]) / self.config.temperature - (out / self.config.temperature).logsumexp(-1)).float().cpu()
     self.state.ids[at], self.state.confidence[at], self.state.clocks[at], self.state.x_start = ids.cpu(), self.stood[at] / self.asked[at], s.cpu(), found.x_start
 
 @patch
@@ -332,8 +330,8 @@ def settle(self: NoteSampler) -> Iterator[State]:
     steps = timesteps(c.num_inference_steps * c.substeps, 1, 0., self.diffusion.num_train_timesteps).to(self.device)
     def draw(out: Tensor, first: int) -> None:
         x = self.start[self.rows, first : first + out.shape[1]]
-        out = self.narrow(out, x, noisy[: len(x), : x.shape[1]])
-        found, *_ = self.follow(out, x, steps[:, :, None].expand(-1, *x.shape[:2]))
+        out, which = self.narrow(out)
+        found, *_ = self.follow(out, x, steps[:, :, None].expand(-1, *x.shape[:2]), which=which)
         self.show(torch.arange(first, first + out.shape[1]), found, noisy[: len(x), : x.shape[1]], out)
     place = torch.arange(slots, device=self.device).expand(len(rows), slots)
     x, noisy = self.start[rows], torch.full_like(place, self.diffusion.num_train_timesteps - 1)
@@ -400,25 +398,19 @@ def sample(
     given: Tensor | None = None,    # (tokens,) ids that stand already, of every note, and [PAD] where something is to be written
     order: Tensor | None = None,    # positions to write, first to last; all that are open, from left to right, if None
     rule: Rule | None = None,       # what may stand where, beyond what must always hold
-    begin: Tensor | None = None,    # (tokens,) ids of a note with its [SEP], to begin from instead of pure noise; it sets the length
-    strength: float = 1.0,          # how far up the clocks that note is noised, above 0 to 1
     others: Others = (),            # more diagnoses, whose log-priors are added by their weights (Liu et al. 2022); a negative weight pushes away
 ) -> Iterator[State]:
     "Write notes, yielding the same `State` after every step. Raises `ValueError` if lengths are missing or too long, or if `order` holds what is not open."
     if given is not None and SEP in given: lengths = torch.full((len(context),), given.tolist().index(SEP)) # it ends where it is said to end
-    if begin is not None:
-        if SEP not in begin or not 0 < strength <= 1: raise ValueError(f"strength = {strength}: must be above 0 and at most 1, and the note to begin from must end in [SEP]")
-        lengths = torch.full((len(context),), begin.tolist().index(SEP))
     if config.block_size is None and lengths is None: raise ValueError("the whole note at once needs its length: give lengths, or a block_size")
     if checkpoint.config.prediction_type != "token": config = replace(config, substeps=1, passes=0) # no log-prior that could be kept
     most = checkpoint.config.max_tokens - 1
     if lengths is not None and (lengths.max() > most or lengths.min() < 1): raise ValueError(f"length {int(lengths.max())}: must lie between 1 and {most} tokens")
     if given is not None and len(given) > most: raise ValueError(f"{len(given)} tokens are given: at most {most}")
-    if config.passes and (begin is not None or given is not None or order is not None): raise ValueError("passes write a note from nothing and from the left: leave out begin, given and order, or passes")
+    if config.passes and (given is not None or order is not None): raise ValueError("passes write a note from nothing and from the left: leave out given and order, or passes")
     slots = len(given) if given is not None and SEP in given else slots_for(checkpoint, config, lengths, 0 if given is None else len(given))
-    if begin is not None: begin = F.pad(begin, (0, slots - len(begin)), value=SEP)
     if order is not None:
         stands = torch.zeros(slots, dtype=torch.bool) if given is None else F.pad(given != PAD, (0, slots - len(given)))
         if len(order.unique()) < len(order) or (order < 0).any() or (order >= slots).any() or stands[order].any(): raise ValueError(f"order = {order.tolist()}: must hold open positions, below {slots}, each at most once")
         if lengths is None and (given is None or order.max() >= len(given)): raise ValueError("order goes beyond what is given: give lengths")
-    yield from NoteSampler(checkpoint, context, context_mask, noise, config, lengths, slots, given, order, rule, others, begin, strength).run()
+    yield from NoteSampler(checkpoint, context, context_mask, noise, config, lengths, slots, given, order, rule, others).run()
