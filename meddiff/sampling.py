@@ -217,7 +217,7 @@ class NoteSampler:
         "The network's output for a block, guided, with what may not stand there ruled out."
         each = lambda x: None if x is None else torch.cat([x] * self.copies)
         self.state.step += 1
-        return self.guide(self.model.denoise(self.cache, each(x), each(self.diffusion.log_snr[t]), each(guess), each(position), each(valid)), position)
+        return self.guide(self.model.denoise(self.cache, each(x), each(self.diffusion.log_snr[t]), each(guess), position[0], each(valid)), position)
 
     def guide(self, out: Tensor, position: Tensor) -> Tensor:
         "One output of those of all diagnoses and of none, by their weights, and what may not stand there ruled out."
@@ -318,7 +318,7 @@ def commit(self: NoteSampler, order: Tensor) -> None:
 def write(self: NoteSampler, order: Tensor) -> Tensor: # hidden states (notes, n, width)
     "Commit the tokens that stand at some positions."
     ids = self.state.ids[self.rows][:, order].repeat(self.copies, 1).to(self.device)
-    h = self.model.write(self.cache, self.diffusion.table[ids], order.to(self.device).expand(len(ids), len(order)))
+    h = self.model.write(self.cache, self.diffusion.table[ids], order.to(self.device))
     self.last = int(order[-1])
     if self.diffusion.prediction_type == "token": self.following = self.model.output(h[:, -1:])
     return h
