@@ -15,14 +15,14 @@ __all__ = ['WORD', 'MARKABLE', 'CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEE
            'choose_model', 'comma_words', 'expert_fields', 'expert_key', 'expert', 'in_address', 'ask_expert',
            'only_settings', 'with_typed', 'known_names', 'asked_fields', 'ask_diagnosis', 'ask_preset', 'new_seed',
            'ask_seed', 'ask', 'note_html', 'headline', 'row', 'cards', 'scrubber', 'watch', 'copy_button', 'state_of',
-           'downloads', 'read', 'steps_board', 'write_page', 'take_example', 'take_written', 'ask_note', 'mark',
-           'ask_edit', 'edit', 'change_html', 'read_edited', 'edit_page', 'ask_inside', 'look', 'with_aid',
+           'downloads', 'read', 'steps_board', 'write_page', 'take_example', 'take_written', 'ask_note', 'apart',
+           'mark', 'ask_edit', 'edit', 'change_html', 'read_edited', 'edit_page', 'ask_inside', 'look', 'with_aid',
            'place_colour', 'lines', 'schedule_chart', 'path_chart', 'attention_chart', 'attention_table',
            'distance_chart', 'inside_board', 'paths_panel', 'words_panel', 'inside_page', 'phrases', 'quality',
            'ask_side', 'ask_compare', 'write_side', 'compare', 'figures_table', 'read_compared', 'compare_page',
            'surveyed', 'ask_data', 'show_survey', 'ask_columns', 'begin', 'ask_training', 'figures', 'chart',
            'sample_note', 'samples_board', 'resume', 'job_board', 'training_board', 'trainings', 'training_page',
-           'about_page', 'main']
+           'card_text', 'about_page', 'main']
 
 # %% ../nbs/12_app.ipynb #4cff7f8a
 __package__ = "meddiff" # `streamlit run meddiff/app.py` runs this file as a script, which else could not import its neighbours
@@ -47,7 +47,7 @@ from .inside import Film, Frame, around, clocks_at, diagnosis_attention, look_on
 from .jobs import PLACES, WHOLE, Job, by_block, by_noise, by_save, file_here, find_logs, guess_columns, job_of, keep_upload, last_words, lasting, output_named, read_header, read_log, speed, stamp, start_job, stop_job, survey, train_options
 from .pipeline import GAP, PRESETS, MedicalDiffusion, Note, settings
 from .sampling import SAMPLERS, SamplingConfig
-from .training import beside
+from .training import SHIPPED, beside
 
 # %% ../nbs/12_app.ipynb #d2124de5
 def shade(
@@ -291,8 +291,8 @@ CSS = """<style>
 .legend { font-size: .85rem; line-height: 2 }
 .legend span { border-radius: .25em; padding: .12em .45em; margin-left: .35em; font-variant-numeric: tabular-nums; outline: 1px solid rgba(128,128,128,.35) }
 .empty { min-height: 20rem; display: grid; place-content: center; text-align: center; border: 1px dashed rgba(128,128,128,.5); border-radius: .6rem; padding: 1.5rem; line-height: 1.7 }
-.note.sample { min-height: 0; margin-top: .6rem }
-@media (max-width: 640px) { .note:not(.sample) { min-height: 20rem } .empty { min-height: 10rem } }
+.note.brief { min-height: 0; margin: .3rem 0 .8rem }
+@media (max-width: 640px) { .note:not(.brief) { min-height: 20rem } .empty { min-height: 10rem } }
 </style>"""
 
 @contextmanager
@@ -503,10 +503,11 @@ def cards(n: int) -> list:
 
 def scrubber(
     steps: list[int],
+    at: int = -1,     # where it stands at first
     **more,           # of `st.select_slider`
 ) -> int:             # the chosen one
     "The slider over the steps of a note; disabled, so that nothing jumps, while there is nothing to choose."
-    return st.select_slider("Step", steps if len(steps) > 1 else [0, 1], steps[-1] if len(steps) > 1 else 1, help="Go back through the steps.", disabled=len(steps) < 2, **more)
+    return st.select_slider("Step", steps if len(steps) > 1 else [0, 1], steps[at] if len(steps) > 1 else 1, help="Go back through the steps.", disabled=len(steps) < 2, **more)
 
 def watch(
     model: MedicalDiffusion,
@@ -629,12 +630,18 @@ def ask_note() -> str:
         if "written" in st.session_state: st.button("The note I generated", icon=":material/edit_note:", on_click=take_written)
     return note
 
+def apart(
+    words: list[str],
+) -> list[str]: # Markdown
+    "Words as labels that differ even where words do not, by something invisible: Streamlit tells options apart by their labels."
+    return [literal(w) + "\u2060" * words[:i].count(w) for i, w in enumerate(words)]
+
 def mark(note: str) -> str:
     "Let the reader click words to make them gaps; the note with its gaps."
     words = [note[a:b] for a, b in markable(note)]
     with st.expander("Click the words to write anew", icon=":material/ink_eraser:"):
         if not words: st.caption("The note has no words yet.")
-        marked = st.pills("Words to write anew", range(len(words)), selection_mode="multi", format_func=lambda i: literal(words[i]), key=f"marked {file_stem(note, len(note))}", label_visibility="collapsed")
+        marked = st.pills("Words to write anew", range(len(words)), selection_mode="multi", format_func=apart(words).__getitem__, key=f"marked {file_stem(note, len(note))}", label_visibility="collapsed")
     gapped = with_gaps(note, marked)
     if marked: st.caption(literal(gapped))
     return gapped
@@ -670,7 +677,7 @@ def change_html(
     number: int,  # from 1
 ) -> str:
     "A version in its card, with what changed."
-    return f'<div class="note"><h2>Version {number} · {kept(GAP.sub(" ", before), note.text):.0%} of the words kept</h2><p>{diff_html(before, note.text)}</p></div>'
+    return f'<div class="note brief"><h2>Version {number} · {kept(GAP.sub(" ", before), note.text):.0%} of the words kept</h2><p>{diff_html(before, note.text)}</p></div>'
 
 def read_edited(edited: dict) -> None:
     "The versions, with what changed in each."
@@ -777,17 +784,17 @@ def attention_table(weights, tokens: list[str], pieces: list[str]) -> pd.DataFra
 def distance_chart(near: pd.DataFrame, step: int) -> alt.LayerChart:
     "Distances of words from a token's estimate over the steps, and where the slider stands."
     near = near.set_axis([f"{i} {w}" for i, w in enumerate(near.columns, 1)], axis=1)
-    return lines(near, "step", "distance in the embedding space") + alt.Chart(pd.DataFrame({"x": [step]})).mark_rule(color="#8a8a8a", strokeDash=[4, 3]).encode(alt.X("x:Q"))
+    return lines(near, "step", "distance") + alt.Chart(pd.DataFrame({"x": [step]})).mark_rule(color="#8a8a8a", strokeDash=[4, 3]).encode(alt.X("x:Q"))
 
 def inside_board(inside: dict) -> None:
     "The slider over the steps, and what stands at one."
     film, model = inside["film"], inside["model"]
     space, schedule, last = model.checkpoint.space, model.checkpoint.schedule, film.last[1]
     names, by_step = token_names(last, space), {frame.step: (note, frame) for note, frame in film.frames}
-    step = scrubber(list(by_step), key=f"inside_{inside['begun']}")
+    step = scrubber(list(by_step), len(by_step) // 2, key=f"inside_{inside['begun']}")
     note, frame = by_step.get(step, film.last)
     so_far = [f for _, f in film.frames if f.step <= frame.step]
-    st.html(legend_html() + note_html(note, 1, f"as it stood after step {frame.step}"))
+    st.html(legend_html() + note_html(note, 1, f"as it stood after step {frame.step}", "brief"))
     a, b = st.columns(2, gap="large")
     with a: with_aid("Noise and clocks", "Each dot is a token: it starts at the right, as pure noise, and is a word at the left.", schedule_chart(schedule_curve(schedule), clocks_at(frame, schedule, names)))
     with b:
@@ -801,7 +808,8 @@ def inside_board(inside: dict) -> None:
 
 def paths_panel(so_far: list[Frame], names: list[str], space) -> None:
     "Paths of the tokens that the reader chooses."
-    longest = sorted(range(len(names)), key=lambda i: -len(names[i]))[:3]
+    word = {names[i].split()[1]: i for i in range(len(names))}  # the last place of each
+    longest = [word[w] for w in sorted(word, key=len)[-3:]]
     chosen = st.multiselect("Tokens to follow", range(len(names)), sorted(longest), format_func=names.__getitem__, max_selections=len(COLOURS), key="followed", persist_state="session")
     track = paths(so_far, chosen, names, space)
     near = pd.concat([pd.DataFrame({"word": [], "x": [], "y": []}), *(around(so_far[-1].points[i], space, 3) for i in chosen if not so_far[-1].points[i].isnan().any())])
@@ -1007,7 +1015,7 @@ def samples_board(output: Path) -> None:
     steps, note = sample_note(str(output), stamp(output))
     seen[steps] = note
     st.markdown(f"**Fresh samples: {literal(note.diagnosis)}**  \nThe same diagnosis and seed after every save; the newest first.")
-    for steps in sorted(seen, reverse=True)[:3]: st.html(f'<div class="note sample"><h2>after {steps:,} steps</h2><p>{token_html(seen[steps])}</p></div>')
+    for steps in sorted(seen, reverse=True)[:3]: st.html(f'<div class="note brief"><h2>after {steps:,} steps</h2><p>{token_html(seen[steps])}</p></div>')
 
 def resume(job: Job) -> None:
     "Go on with a training that ended."
@@ -1078,6 +1086,11 @@ LIMITS = """- The training notes are synthetic too, drawn from a hand-written ta
 - The colour of a token says how sure the network was of the *word*, not whether the statement is true.
 - Do not use the notes for the care of patients, nor as evidence of how often anything occurs."""
 
+def card_text() -> str: # Markdown
+    "The model card that comes with the shipped checkpoint, without what is not for readers."
+    text = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"\A---\n.*?\n---\n|<!--.*?-->\n?|^# [^\n]*\n", "", text, flags=re.S | re.M).strip()
+
 def about_page() -> None:
     "What it is, its numbers, its limits."
     heading("About meddiff")
@@ -1086,6 +1099,7 @@ def about_page() -> None:
     st.header("The chosen checkpoint", anchor=False)
     st.table(pd.Series(facts(model), name="Value").rename_axis("Figure"), border="horizontal")
     with st.expander(f"The {len(model.checkpoint.names)} known diagnoses"): st.markdown(literal(", ".join(sorted(model.checkpoint.names, key=str.lower))))
+    with st.expander("The model card of the shipped checkpoint: how it was trained, what it measured"): st.markdown(card_text())
     st.header("Limits", anchor=False)
     st.markdown(LIMITS)
 
