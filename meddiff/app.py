@@ -11,18 +11,18 @@ __all__ = ['WORD', 'MARKABLE', 'CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEE
            'TRAIN_FIELDS', 'RUNNING', 'ABOUT', 'LIMITS', 'shade', 'token_html', 'legend_html', 'word_diff', 'diff_html',
            'kept', 'markable', 'with_gaps', 'notes_csv', 'notes_jsonl', 'file_stem', 'literal', 'cut', 'number',
            'one_of', 'within', 'among', 'from_query', 'open_form', 'share', 'expected_steps', 'describe',
-           'find_checkpoints', 'load_model', 'told', 'framed', 'heading', 'sources', 'facts', 'loaded', 'source_name',
-           'choose_model', 'comma_words', 'expert_fields', 'expert_key', 'expert', 'in_address', 'ask_expert',
-           'only_settings', 'with_typed', 'known_names', 'asked_fields', 'ask_diagnosis', 'ask_preset', 'new_seed',
-           'ask_seed', 'ask', 'note_html', 'headline', 'row', 'cards', 'scrubber', 'watch', 'copy_button', 'state_of',
-           'downloads', 'read', 'steps_board', 'write_page', 'take_example', 'take_written', 'ask_note', 'apart',
-           'mark', 'ask_edit', 'edit', 'change_html', 'read_edited', 'edit_page', 'ask_inside', 'look', 'with_aid',
-           'place_colour', 'lines', 'schedule_chart', 'path_chart', 'attention_chart', 'attention_table',
-           'distance_chart', 'inside_board', 'paths_panel', 'words_panel', 'inside_page', 'phrases', 'quality',
-           'ask_side', 'ask_compare', 'write_side', 'compare', 'figures_table', 'read_compared', 'compare_page',
-           'surveyed', 'ask_data', 'show_survey', 'ask_columns', 'begin', 'ask_training', 'figures', 'chart',
-           'sample_note', 'samples_board', 'resume', 'job_board', 'training_board', 'trainings', 'training_page',
-           'card_text', 'about_page', 'main']
+           'find_checkpoints', 'load_model', 'message_of', 'told', 'framed', 'heading', 'sources', 'facts', 'loaded',
+           'source_name', 'choose_model', 'comma_words', 'expert_fields', 'expert_key', 'expert', 'in_address',
+           'ask_expert', 'only_settings', 'with_typed', 'known_names', 'asked_fields', 'ask_diagnosis', 'ask_preset',
+           'new_seed', 'ask_seed', 'ask', 'note_html', 'headline', 'row', 'cards', 'scrubber', 'watch', 'copy_button',
+           'state_of', 'downloads', 'read', 'steps_board', 'write_page', 'take_example', 'take_written', 'ask_note',
+           'apart', 'mark', 'ask_edit', 'edit', 'change_html', 'read_edited', 'edit_page', 'ask_inside', 'look',
+           'with_aid', 'place_colour', 'lines', 'schedule_chart', 'path_chart', 'attention_chart', 'attention_table',
+           'distance_chart', 'inside_board', 'paths_panel', 'words_panel', 'inside_page', 'words_apart', 'phrases',
+           'quality', 'ask_side', 'ask_compare', 'write_side', 'compare', 'figures_table', 'read_compared',
+           'compare_page', 'surveyed', 'ask_data', 'show_survey', 'ask_columns', 'begin', 'ask_training', 'figures',
+           'chart', 'sample_note', 'samples_board', 'resume', 'job_board', 'training_board', 'trainings',
+           'training_page', 'card_text', 'about_page', 'main']
 
 # %% ../nbs/12_app.ipynb #4cff7f8a
 __package__ = "meddiff" # `streamlit run meddiff/app.py` runs this file as a script, which else could not import its neighbours
@@ -40,9 +40,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from .corpus import check, dataset_path
-from .dataset import load_table
 from .embedding import SEP
-from .evaluation import Phrasebook, distinct, known, plain_texts
+from .evaluation import Phrasebook, distinct, known
 from .inside import Film, Frame, around, clocks_at, diagnosis_attention, look_on, nearest_words, paths, schedule_curve, token_names, word_map
 from .jobs import PLACES, WHOLE, Job, by_block, by_noise, by_save, file_here, find_logs, guess_columns, job_of, keep_upload, last_words, lasting, output_named, read_header, read_log, speed, stamp, start_job, stop_job, survey, train_options
 from .pipeline import GAP, PRESETS, MedicalDiffusion, Note, settings
@@ -295,14 +294,19 @@ CSS = """<style>
 @media (max-width: 640px) { .note:not(.brief) { min-height: 20rem } .empty { min-height: 10rem } }
 </style>"""
 
+def message_of(
+    error: Exception, # being handled
+) -> str:             # Markdown
+    "What an error says to the reader. A `ValueError` is theirs to mend and says how; any other goes to the server's log."
+    if isinstance(error, ValueError): return literal(error)
+    logging.getLogger("meddiff.app").exception("unforeseen")
+    return literal(f"This did not work ({type(error).__name__}). The server's log says more.")
+
 @contextmanager
 def told():
-    "Show an error as a message. A `ValueError` is the user's to mend and says how."
+    "Show an error as a message."
     try: yield
-    except ValueError as e: st.error(literal(e), icon=":material/error:")
-    except Exception as e:
-        logging.getLogger("meddiff.app").exception("unforeseen")
-        st.error(literal(f"This did not work ({type(e).__name__}). The server's log says more."), icon=":material/error:")
+    except Exception as e: st.error(message_of(e), icon=":material/error:")
 
 def framed(
     page: Callable[[], None],
@@ -382,16 +386,18 @@ def expert(
     side: str = "", # of a comparison
 ) -> dict:          # what differs from the preset, as `MedicalDiffusion.stream` takes it
     "The drawer of expert settings."
-    key = lambda name, size="": dict(key=expert_key(name, preset, size, side), persist_state="session")
-    size = st.select_slider("Block size", SIZES, PRESETS[preset].block_size or WHOLE, help="Tokens that are denoised together. Small blocks are written from left to right, each seeing what is written.", **key("block"))
+    def key(name, default=None, size=""):
+        if default is not None: st.session_state.setdefault(expert_key(name, preset, size, side), default)
+        return dict(key=expert_key(name, preset, size, side), persist_state="session")
+    size = st.select_slider("Block size", SIZES, help="Tokens that are denoised together. Small blocks are written from left to right, each seeing what is written.", **key("block", PRESETS[preset].block_size or WHOLE))
     base = settings(preset, block_size=None if size == WHOLE else size)
     a, b = st.columns(2)
-    steps = a.number_input("Steps a block", 1, 1000, base.num_inference_steps, help="Network evaluations for every block.", **key("steps", size))
-    sampler = b.selectbox("Sampler", list(SAMPLERS), list(SAMPLERS).index(base.sampler), help="ddim: any number of steps. dpm++: the same, of second order. ddpm: fresh noise at every step. q: fresh noise where words are decided.", **key("sampler"))
-    temperature = a.slider("Temperature", 0.1, 1.5, base.temperature, 0.05, help="Low: the likeliest words. High: more variety, more mistakes.", **key("temperature"))
-    top_p = b.slider("Top-p", 0.05, 1.0, base.top_p, 0.05, help="Only the likeliest words that hold this share of the probability may come.", **key("top_p"))
-    guidance = a.slider("Guidance", 0.0, 4.0, base.guidance_scale, 0.25, help="Above 1 leans harder on the diagnosis, at twice the time.", **key("guidance"))
-    ramp = b.number_input("Ramp", 0.0, 512.0, base.ramp, 1.0, help="How far the left of a block runs ahead of its right; as much as the block has tokens: one after another.", **key("ramp", size))
+    steps = a.number_input("Steps a block", 1, 1000, help="Network evaluations for every block.", **key("steps", base.num_inference_steps, size))
+    sampler = b.selectbox("Sampler", list(SAMPLERS), help="ddim: any number of steps. dpm++: the same, of second order. ddpm: fresh noise at every step. q: fresh noise where words are decided.", **key("sampler", base.sampler))
+    temperature = a.slider("Temperature", 0.1, 1.5, step=0.05, help="Low: the likeliest words. High: more variety, more mistakes.", **key("temperature", base.temperature))
+    top_p = b.slider("Top-p", 0.05, 1.0, step=0.05, help="Only the likeliest words that hold this share of the probability may come.", **key("top_p", base.top_p))
+    guidance = a.slider("Guidance", 0.0, 4.0, step=0.25, help="Above 1 leans harder on the diagnosis, at twice the time.", **key("guidance", base.guidance_scale))
+    ramp = b.number_input("Ramp", 0.0, 512.0, step=1.0, help="How far the left of a block runs ahead of its right; as much as the block has tokens: one after another.", **key("ramp", base.ramp, size))
     length = st.number_input("Length in tokens", 1, most, None, placeholder="automatic", help="Empty: the note ends where it ends.", **key("length"))
     must = st.multiselect("Words that must appear", [], accept_new_options=True, placeholder="Type one, press Enter", help="A note that lacks one is mended after it is written.", **key("must"))
     avoid = st.multiselect("Words that may not", [], accept_new_options=True, placeholder="Type one, press Enter", **key("avoid"))
@@ -603,9 +609,14 @@ def write_page() -> None:
     with form: request = ask(model)
     with board:
         if request:
-            with told(): watch(model, request)
+            try: watch(model, request)
+            except Exception as e: # what was drawn so far gives way to the notes as far as they had come
+                st.session_state["problem"] = message_of(e)
+                st.rerun()
+        problem = st.session_state.pop("problem", None)
+        if problem: st.error(problem, icon=":material/error:")
         if "written" in st.session_state: read(st.session_state["written"])
-        elif not request: st.html(EMPTY)
+        elif not problem: st.html(EMPTY)
 
 # %% ../nbs/12_app.ipynb #b23504d6
 EXAMPLE = "A 71-year-old woman presents with ____. Temperature 38.9 °C, SpO2 91% on room air. Exam reveals ____. Started ceftriaxone 1 g IV daily; follow up in 2 weeks."
@@ -839,11 +850,14 @@ def inside_page() -> None:
 # %% ../nbs/12_app.ipynb #226a9169
 SIDES = {"a": "fast", "b": "best"} # and their presets
 
-@st.cache_resource(show_spinner="Reading the training notes …")
+def words_apart(text: str) -> str:
+    "A text in lower case, words and signs apart by spaces; BERT's tokenizer would do so too, but takes half a minute for a dataset."
+    return " ".join(re.findall(r"\w+|[^\w\s]", text.lower()))
+
+@st.cache_resource(show_spinner="Reading the shipped notes …")
 def phrases() -> Phrasebook:
-    "Every run of words of the shipped training notes."
-    table = load_table(dataset_path())
-    return Phrasebook(plain_texts(table[table.split == "train"].note.tolist(), load_model("", 0.).checkpoint.space))
+    "Every run of words of the shipped notes."
+    return Phrasebook([words_apart(note) for note in pd.read_csv(dataset_path(), usecols=["clinical_note"]).clinical_note])
 
 def quality(
     notes: list[Note],
@@ -854,13 +868,13 @@ def quality(
     def told_by(measure):
         try: return measure()
         except ValueError: return math.nan                # an empty note, or one too short for a run of four words
-    mean, plain = lambda values: sum(values) / len(values), plain_texts([n.text for n in notes], judge.checkpoint.space)
+    mean, plain = lambda values: sum(values) / len(values), [words_apart(n.text) for n in notes]
     return {"Tokens a note": mean([len(n.confidence) for n in notes]),
             "Mean confidence": told_by(lambda: mean([c for n in notes for c in n.confidence] or [math.nan])),
             "ln p a token, by the shipped checkpoint": told_by(lambda: mean([x.mean().item() for x in judge.score([n.text for n in notes], [n.diagnosis for n in notes])])),
             "Contradictions a note": mean([len(check(n.text, n.diagnosis if known(n.diagnosis) else None)) for n in notes]),
             "Runs of four words that differ": distinct(plain, 4).value,
-            "Runs of four words known from training": told_by(lambda: book.seen(plain, 4).value)}
+            "Runs of four words that the shipped notes have": told_by(lambda: book.seen(plain, 4).value)}
 
 def ask_side(side: str) -> dict:
     "The settings of one side."
@@ -910,7 +924,7 @@ def figures_table(results: dict) -> pd.DataFrame: # of text, a row a figure, a c
 def read_compared(results: dict) -> None:
     "Figures and notes, side by side."
     st.table(figures_table(results), border="horizontal")
-    st.caption("Higher is likelier for ln p; fewer contradictions are better; of runs of four words, many that differ mean variety, and many known from training mean phrases learned by heart.")
+    st.caption("Higher is likelier for ln p; fewer contradictions are better; of runs of four words, many that differ mean variety, and few that the shipped notes have mean that words stand together as in no note.")
     st.html(legend_html())
     for column, (name, r) in zip(st.columns(2, gap="large"), results.items()):
         with column:
