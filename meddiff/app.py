@@ -958,7 +958,7 @@ def ask_data() -> Path | None:
     if where == UPLOAD:
         file = st.file_uploader("A CSV in UTF-8, with a row for each note", type="csv", key="upload", help="It is kept in runs/ on the machine that serves this page.")
         return keep_upload(file.name, file.getvalue()) if file else None
-    typed = st.selectbox("File", sorted(p.name for p in Path().glob("*.csv")), None, key="path", persist_state="session", accept_new_options=True, placeholder="Choose one, or type a path in this folder")
+    typed = st.selectbox("File", with_typed(sorted(p.name for p in Path().glob("*.csv")), st.session_state.get("path")), None, key="path", persist_state="session", accept_new_options=True, placeholder="Choose one, or type a path in this folder")
     return file_here(typed) if typed else None
 
 def show_survey(found: dict[str, int]) -> None:
