@@ -943,7 +943,7 @@ def compare_page() -> None:
 # %% ../nbs/12_app.ipynb #a71e4256
 SHIPPED_NOTES, UPLOAD, PATH = "Shipped notes", "Upload a CSV", "A CSV in this folder"
 ROOT = "random weights"
-TRAIN_FIELDS: Fields = {"data": among(SHIPPED_NOTES, "data", (SHIPPED_NOTES, UPLOAD, PATH)), "minutes": within(60, "minutes", 1, 10_000)}
+TRAIN_FIELDS: Fields = {"data": among(SHIPPED_NOTES, "data", (SHIPPED_NOTES, UPLOAD, PATH)), "path": (None, str), "minutes": within(60, "minutes", 1, 10_000)}
 
 @st.cache_data(max_entries=20, show_spinner="Reading the notes …")
 def surveyed(path: str, written: float, diagnosis_column: str, note_column: str) -> dict[str, int]:
@@ -959,12 +959,13 @@ def ask_data() -> Path | None:
         file = st.file_uploader("A CSV in UTF-8, with a row for each note", type="csv", key="upload", help="It is kept in runs/ on the machine that serves this page.")
         return keep_upload(file.name, file.getvalue()) if file else None
     typed = st.selectbox("File", with_typed(sorted(p.name for p in Path().glob("*.csv")), st.session_state.get("path")), None, key="path", persist_state="session", accept_new_options=True, placeholder="Choose one, or type a path in this folder")
+    share(path=typed)
     return file_here(typed) if typed else None
 
 def show_survey(found: dict[str, int]) -> None:
     "What would be used, cut and dropped."
     with st.container(horizontal=True, key="survey"):
-        for name, value in found.items(): st.metric(name, f"{value:,}", width=150)
+        for name, value in found.items(): st.metric(name, f"{value:,}", width=165)
 
 def ask_columns(path: Path) -> tuple[str, str]: # diagnosis and note
     "Which column is what, and what a training would make of it. Raises `ValueError` for notes that cannot be used."
@@ -1008,7 +1009,7 @@ def figures(log: pd.DataFrame, age: float) -> None:
     last, speed_ = log.iloc[-1], f"{speed(log):,.0f}"
     numbers = {"Best validation loss": f"{log['best'].iloc[-1] if 'best' in log else log.valid.min():.3f}", "Steps": f"{last.step:,}", "Tokens": f"{last.tokens / 1e6:,.2f} M", "Tokens a second": speed_, "Trained": lasting(last.seconds), "Last save": f"{lasting(age)} ago"}
     with st.container(horizontal=True):
-        for name, value in numbers.items(): st.metric(name, value, width=150)
+        for name, value in numbers.items(): st.metric(name, value, width=165)
 
 def chart(title: str, data: pd.DataFrame, *axes: str) -> None:
     "A chart with its title above, unless there is nothing to draw."

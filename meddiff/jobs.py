@@ -80,7 +80,7 @@ def survey(
     lengths = pd.Series([len(ids) + 1 for ids in tokenizer(table.note.tolist(), add_special_tokens=False, verbose=False)["input_ids"]])
     parts = table.split.value_counts()
     return {"Rows": rows, "Repeats, dropped": rows - len(table), "Notes to train on": int(parts.get("train", 0)), "to validate with": int(parts.get("valid", 0)), "kept for tests": int(parts.get("test", 0)),
-            "Diagnoses": table[table.split == "train"].diagnosis.nunique(), f"Longer than {most} tokens, cut": int((lengths > most).sum()), "Tokens of the median note": int(lengths.median()), "of the longest": int(lengths.max())}
+            "Diagnoses": table[table.split == "train"].diagnosis.nunique(), f"Over {most} tokens, cut": int((lengths > most).sum()), "Tokens, median note": int(lengths.median()), "longest note": int(lengths.max())}
 
 # %% ../nbs/11c_jobs.ipynb #4e66d451
 @dataclass

@@ -284,10 +284,7 @@ def test_training_page_without_a_training_says_what_would_be_used(folder):
 def test_a_csv_that_cannot_be_used_is_told(folder, path, message):
     (folder / "blank.csv").write_text("dx,note\nGout,a toe\nGout,\n", encoding="utf-8")
     (folder / "one.csv").write_text("dx,note\nGout,a toe\n", encoding="utf-8")
-    at = page("training_page", data="A CSV in this folder")
-    at.session_state["path"] = path
-    at.run()
-    assert message in told(at)
+    assert message in told(page("training_page", data="A CSV in this folder", path=path))
 
 
 def test_training_page_follows_a_log(folder):
@@ -315,8 +312,7 @@ def until(done, what: str) -> None:
 def test_a_training_outlives_its_page_and_is_stopped_and_resumed(folder):
     "Started on one page, found by another session, stopped there with everything saved, resumed; its checkpoint can be chosen at once."
     (folder / "mine.csv").write_text("dx,note\n" + "".join(f"Gout,a red toe number {i} .\n" for i in range(40)), encoding="utf-8")
-    at = page("training_page", data="A CSV in this folder")
-    at.selectbox(key="path").set_value("mine.csv").run()
+    at = page("training_page", data="A CSV in this folder", path="mine.csv")
     assert {m.label: m.value for m in at.metric}["Rows"] == "40"
     at.select_slider(key="width").set_value(16).run()
     at.slider(key="layers").set_value(1).run()
