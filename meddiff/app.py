@@ -112,7 +112,8 @@ def markable(
     text: str,
 ) -> list[tuple[int, int]]: # characters [start, end) of each
     "The words of a text that can be made gaps."
-    return [m.span() for m in MARKABLE.finditer(text) if not GAP.match(m[0])]
+    gaps = [m.span() for m in GAP.finditer(text)]
+    return [m.span() for m in MARKABLE.finditer(text) if not any(a < m.end() and m.start() < b for a, b in gaps)]
 
 def with_gaps(
     text: str,
