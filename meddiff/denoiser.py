@@ -421,6 +421,7 @@ def read(self: DiffusionTransformer,
     context: Tensor,      # see `context_views`
     context_mask: Tensor,
     keep: Tensor | None = None, # (batch,) False where the diagnosis is left out
+    view_type: type[Written] = Written, # to look on, a view that keeps more
 ) -> tuple[Tensor, Written]:    # hidden states (batch, tokens, width), and what the noised copy looks at
     "The written copy through the network. `output` of its hidden states is what it predicts for the next position."
     n, front = x_start.shape[1], 0
@@ -428,7 +429,7 @@ def read(self: DiffusionTransformer,
     if self.config.conditioning == "prefix":
         front = context.shape[1]
         x_start, layout = torch.cat([context.to(x_start.dtype), x_start], 1), with_prefix(layout, context_mask if keep is None else context_mask & keep[:, None])
-    view = Written(layout, views, mask, self.config.width // self.config.heads, front)
+    view = view_type(layout, views, mask, self.config.width // self.config.heads, front)
     clock, modulations = self.clocked(torch.full((1, 1), self.ends[1], device=x_start.device))
     view.states = h = self.layers(self.embed(x_start, x_start, clock, self.remaining(layout.length, view.position), 0), modulations, view)
     return h[:, -n:], view

@@ -158,7 +158,8 @@ class State:
     clocks: Tensor     # (batch, slots) 999 pure noise … −1 written
     step: int          # network evaluations so far
     log_prior: Tensor  # (batch, slots) ln p of each token under the network's last log-prior for it: the probability it was drawn with, where it was alone in its block
-    x_start: Tensor | None = None # (active notes, block, d) the estimate of this step
+    x_start: Tensor | None = None # (active notes, n, d) the estimate of this step
+    position: Tensor | None = None # (n,) where the tokens of `x_start` stand
 
 # %% ../nbs/08_sampling.ipynb #c2577c59
 def nucleus(
@@ -302,7 +303,7 @@ def show(self: NoteSampler, order: Tensor, found: Denoised, s: Tensor, out: Tens
     self.stood[at] = torch.where(same, self.stood[at], 0.) + confidence.float().cpu()
     self.asked[at] += 1
     if found.logits is not None: self.state.log_prior[at] = ((out.gather(-1, place[..., None])[..., 0]) / self.config.temperature - (out / self.config.temperature).logsumexp(-1)).float().cpu()
-    self.state.ids[at], self.state.confidence[at], self.state.clocks[at], self.state.x_start = ids.cpu(), self.stood[at] / self.asked[at], s.cpu(), found.x_start
+    self.state.ids[at], self.state.confidence[at], self.state.clocks[at], self.state.x_start, self.state.position = ids.cpu(), self.stood[at] / self.asked[at], s.cpu(), found.x_start, order
 
 @patch
 def commit(self: NoteSampler, order: Tensor) -> None:
