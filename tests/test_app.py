@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("streamlit")
+import pandas as pd
 import torch
 from streamlit.testing.v1 import AppTest
 
 from meddiff.app import DISCLAIMER, load_model, notes_csv
 from meddiff.app import sources as app_sources
+from meddiff.corpus import dataset_path
 from meddiff.jobs import job_of, stop_job
 from meddiff.pipeline import MedicalDiffusion
 
@@ -311,7 +313,7 @@ def until(done, what: str) -> None:
 
 def test_a_training_outlives_its_page_and_is_stopped_and_resumed(folder):
     "Started on one page, found by another session, stopped there with everything saved, resumed; its checkpoint can be chosen at once."
-    (folder / "mine.csv").write_text("dx,note\n" + "".join(f"Gout,a red toe number {i} .\n" for i in range(40)), encoding="utf-8")
+    pd.read_csv(dataset_path(), nrows=40)[["diagnosis", "clinical_note"]].to_csv(folder / "mine.csv", index=False)
     at = page("training_page", data="A CSV in this folder", path="mine.csv")
     assert {m.label: m.value for m in at.metric}["Rows"] == "40"
     at.select_slider(key="width").set_value(16).run()
