@@ -36,6 +36,7 @@ text{font-family:"DejaVu Sans Mono",Menlo,Consolas,"Liberation Mono",monospace;w
 .n{stroke:var(--dot);stroke-width:2.6;stroke-linecap:round;opacity:.75}.f{fill:var(--full)}
 .m{opacity:0}
 """
+STILL = '<g id="still"/>'           # forming.svg#still does not move: for pages whose reader wants less motion, which not every browser tells a picture
 
 
 class Slot(NamedTuple):
@@ -145,7 +146,7 @@ def drawn(film: Film) -> str:
         groups.append(f'<g class="{name}{" m" if end < frames else ""}">{"".join(elements)}</g>')
     strip = (WIDTH - 2 * MARGIN) / len(film.slots)
     cells = "".join(f"M{MARGIN + i * strip:.1f} {foot:.0f}h{strip - 1.5:.1f}v9h-{strip - 1.5:.1f}z" for i in range(len(film.slots)))
-    moving = f"@media (prefers-reduced-motion:no-preference){{g[class]{{animation-duration:{seconds:.1f}s;animation-timing-function:step-end;animation-iteration-count:{ROUNDS}}}{''.join(rules)}}}"
+    moving = f"@media (prefers-reduced-motion:no-preference){{g[class]{{animation-duration:{seconds:.1f}s;animation-timing-function:step-end;animation-iteration-count:{ROUNDS}}}{''.join(rules)}#still:target~g{{animation:none}}}}"
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {foot + 76:.0f}" width="{WIDTH}" height="{foot + 76:.0f}" role="img" aria-labelledby="t d" font-size="{FONT}">',
         f'<title id="t">A note forms out of noise</title>\n<desc id="d">{escape(film.diagnosis)}, seed {film.seed}, checkpoint {film.fingerprint}. In the end it reads: {escape(film.text)}</desc>',
@@ -154,6 +155,7 @@ def drawn(film: Film) -> str:
         f'<text class="h" x="{MARGIN}" y="44">{escape(film.diagnosis)}</text>\n<text class="s" x="{WIDTH - MARGIN}" y="44" text-anchor="end">synthetic, not for clinical use</text>',
         f'<path d="{cells}" fill="var(--cell)"/>',
         f'<text class="s" x="{MARGIN}" y="{foot + 56:.0f}"><tspan class="a">■</tspan> one of many words it might have drawn  <tspan class="d">■</tspan> nearly the only one</text>',
+        STILL,
         *groups,
         "</svg>\n",
     ])
