@@ -214,7 +214,7 @@ def test_keyboard(browser, address):
         for _ in range(12):
             page.keyboard.press("Tab")
             seen.append(page.evaluate("""() => { const e = document.activeElement, s = getComputedStyle(e);
-                return [e.tagName, (e.innerText || e.getAttribute('aria-label') || e.getAttribute('placeholder') || '').trim(), s.outlineStyle !== 'none' || s.boxShadow !== 'none'] }"""))
+                return [e.tagName, (e.innerText || e.getAttribute('aria-label') || e.getAttribute('placeholder') || e.title || '').trim(), s.outlineStyle !== 'none' || s.boxShadow !== 'none'] }"""))
         assert all(name and shown for tag, name, shown in seen if tag != "BODY"), seen
         assert len({name for _, name, _ in seen}) > 6
 
