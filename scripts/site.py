@@ -258,6 +258,7 @@ ACCESSIBLE = [ # what the renderer's markup lacks for those who listen to a page
     (r'(<nav class="navbar[^"]*")', r'\1 aria-label="Site"'),
     (r'(<a class="sidebar-item-toggle[^>]*) role="navigation"([^>]*aria-label=")Toggle section"', r'\1 role="button"\2Show or hide this section"'),
     (r'(<a class="sidebar-item-text[^>]*) role="navigation"', r'\1 role="button"'),
+    (r'<table border="1" class="dataframe">', '<table class="dataframe" tabindex="0">'),               # wide ones scroll: by keyboard too
     (r'<div class="toc-actions">', '<div class="toc-actions" role="navigation" aria-label="Source of this page">'),
 ]
 
