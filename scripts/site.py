@@ -6,7 +6,8 @@ nbs/_quarto.yml. Nothing is run again: saved outputs are what readers see. In be
 - names pages after their modules (02_schedule.ipynb becomes schedule.html) and turns links to notebooks into links to pages,
 - gives every exported name its signature, docstring and table of parameters, and every name in the index its anchor,
 - turns formulas into MathML, and ships the part of a mathematical font that they need,
-- puts a sentence in place of a control, since nothing recomputes on a page,
+- puts a sentence in place of a control, since nothing recomputes on a page, and gives every plot its title as alternative text,
+- adds a page that lists every exported name, with a link to its entry,
 - writes each page a second time as markdown (schedule.html.md), which is where the modules' docstrings point.
 """
 
@@ -24,7 +25,7 @@ from collections import Counter
 from functools import reduce
 from pathlib import Path
 
-from pages import ROOT, as_markdown, from_root, front_matter, markdown_cell, plain, processed, prose, relink, settings
+from pages import ROOT, as_markdown, from_root, front_matter, markdown_cell, options, plain, processed, prose, relink, settings
 
 MATH = re.compile(r"\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?=\S)(?P<inline>[^$]+?)(?<=[^\s\\])\$(?![\d$])", re.S)
 FONT_RANGES = [(0x20, 0x17F), (0x300, 0x3FF), (0x1E00, 0x22FF), (0x2300, 0x23FF), (0x27C0, 0x27FF), (0x1D400, 0x1D7FF)]
@@ -227,7 +228,39 @@ def referenced(cells: list, module_name: str | None, index: set[str]) -> list:
     return [*out, markdown_cell(f"::: {{.anchors}}\n{rest}\n:::")] if rest else out
 
 
+def listed(name: str, index: set[str]) -> list[tuple[str, str]]:
+    "The functions and classes of a module in the order of its source, methods behind their class, each with the first line of its docstring."
+    module, found = importlib.import_module(f"meddiff.{name}"), []
+    for symbol in index:
+        try: obj = resolve(symbol, module)
+        except AttributeError: continue
+        own = obj.__doc__ and obj.__doc__ != getattr(obj.__base__ if inspect.isclass(obj) else None, "__doc__", None) and not obj.__doc__.startswith(f"{symbol}(")
+        found.append((source_line(resolve(symbol.split(".")[0], module)), "." in symbol, source_line(obj), symbol, inspect.getdoc(obj).splitlines()[0] if own else ""))
+    return [(symbol, doc) for *_, symbol, doc in sorted(found)]
+
+
+def reference_page(notebooks: dict) -> list:
+    "Every exported name by module, with a link to its entry."
+    cells = [markdown_cell("Signatures, parameters and what may go wrong stand in the chapters, beside the examples. Here is every exported name, in the order of the source.")]
+    for notebook in notebooks:
+        name = default_exp(ROOT / "nbs" / notebook)
+        if name is None: continue
+        page = page_name(notebook)
+        rows = [f"- [`{symbol}`]({page}#{symbol.lower()})" + (f": {doc}" if doc else "") for symbol, doc in listed(name, {s for s in symbols(name) if not any(p.startswith("_") for p in s.split("."))})]
+        cells.append(markdown_cell(f"## meddiff.{name}\n\n[{front_matter(notebooks[notebook])['title']}]({page}), {notebook}\n\n::: {{.names}}\n\n" + "\n".join(rows) + "\n\n:::"))
+    return cells
+
+
 # ---------------------------------------------------------------- pages
+
+ACCESSIBLE = [ # what the renderer's markup lacks for those who listen to a page
+    (r"<th(?: [^>]*)?></th>", "<td></td>"),                                                       # a header of nothing
+    (r'(<nav class="navbar[^"]*")', r'\1 aria-label="Site"'),
+    (r'(<a class="sidebar-item-toggle[^>]*) role="navigation"([^>]*aria-label=")Toggle section"', r'\1 role="button"\2Show or hide this section"'),
+    (r'(<a class="sidebar-item-text[^>]*) role="navigation"', r'\1 role="button"'),
+    (r'<table border="1" class="dataframe">', '<table class="dataframe" tabindex="0">'),               # wide ones scroll: by keyboard too
+    (r'<div class="toc-actions">', '<div class="toc-actions" role="navigation" aria-label="Source of this page">'),
+]
 
 
 def page_name(notebook: str) -> str:
@@ -262,6 +295,19 @@ def without_controls(cell):
     return [cell, markdown_cell("::: {.control-note}\nHere stands a control to turn: open the notebook in Jupyter or Colab.\n:::")]
 
 
+def alternative(source: str) -> str:
+    "What a plot says, for those who do not see it: its titles, which state what it shows, out of the code that draws it."
+    titles = re.findall(r'''(?:\b(?:sup)?title=|set_title\(|suptitle\(|plt\.title\()\s*f?("[^"\n]+"|'[^'\n]+')''', source)
+    said = dict.fromkeys(re.sub(r"\{[^{}]*\}", "…", t[1:-1]).strip(" .:") for t in titles)
+    return "Plot: " + ". ".join(said) if any(re.search(r"\w", t) for t in said) else "A plot, drawn by the code above"
+
+
+def described(cell) -> None:
+    "Give the pictures of a cell their alternative text, unless it has one."
+    if cell.cell_type != "code" or "fig-alt" in options(cell) or not any("image/png" in o.get("data", {}) for o in cell.get("outputs", [])): return
+    cell.source = f"#| fig-alt: {json.dumps(alternative(cell.source), ensure_ascii=False)}\n{cell.source}"
+
+
 def apart(text: str, index: set[str]) -> str:
     "A heading that reads like an exported name gets another anchor: the name's own belongs to its entry."
     names = {n.lower() for n in index}
@@ -273,6 +319,7 @@ def adapted(name: str, notebook, index: set[str], known: set[str]) -> list:
     cells = plain(referenced(notebook.cells[1:], default_exp(ROOT / "nbs" / name), index))
     cells = [c for cell in cells for c in without_controls(cell)]
     for cell in cells:
+        described(cell)
         if cell.cell_type == "markdown" and not cell.source.startswith(":::"): cell.source = prose(cell.source, lambda text: relink(apart(text, index), linker(known)))
         for o in cell.get("outputs", []):
             if "text/markdown" in o.get("data", {}): o.data["text/markdown"] = relink(o.data["text/markdown"], linker(known))
@@ -319,9 +366,9 @@ def stage(folder: Path, formulas: Formulas) -> dict[str, str]:
     import yaml
 
     notebooks, copies = processed(), {}
-    for name, notebook in notebooks.items():
-        cells = adapted(name, notebook, symbols(default_exp(ROOT / "nbs" / name)), set(notebooks))
-        front = front_matter(notebook)
+    pages = [(name, front_matter(notebook), adapted(name, notebook, symbols(default_exp(ROOT / "nbs" / name)), set(notebooks))) for name, notebook in notebooks.items()]
+    pages.append(("reference.ipynb", {"title": "Every name", "description": "All functions, classes and methods of the package, each with a link to its parameters and examples"}, reference_page(notebooks)))
+    for name, front, cells in pages:
         copies[page_name(name)] = markdown_copy(front, cells)
         for cell in cells:
             if cell.cell_type == "markdown": cell.source = formulas.take(cell.source)
@@ -330,6 +377,7 @@ def stage(folder: Path, formulas: Formulas) -> dict[str, str]:
         nbformat.write(page, folder / page_name(name).replace(".html", ".ipynb"))
     config = yaml.safe_load((ROOT / "nbs" / "_quarto.yml").read_text(encoding="utf-8"))
     config["website"]["sidebar"]["contents"] = sidebar(config["website"]["sidebar"]["contents"], set(notebooks))
+    next(part for part in config["website"]["sidebar"]["contents"] if part.get("section") == "Reference")["contents"].insert(0, "reference.ipynb")
     (folder / "_quarto.yml").write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
     shutil.copytree(ROOT / "nbs" / "images", folder / "images")
     shutil.copy2(ROOT / "nbs" / "styles.css", folder)
@@ -346,7 +394,7 @@ def build(target: Path) -> int:
         site = render(scratch, quiet=True)
         if site.warnings: raise ValueError("; ".join(map(str, site.warnings)))
         out = Path(scratch) / "_docs"
-        for page in out.glob("*.html"): page.write_text(formulas.give_back(page.read_text(encoding="utf-8")), encoding="utf-8")
+        for page in out.glob("*.html"): page.write_text(reduce(lambda text, change: re.sub(*change, text), ACCESSIBLE, formulas.give_back(page.read_text(encoding="utf-8"))), encoding="utf-8")
         for sheet in out.rglob("*.css"): sheet.write_text(re.sub(r"@import url\([^)]*//[^)]*\);?", "", sheet.read_text(encoding="utf-8")), encoding="utf-8")  # themes ask for fonts elsewhere
         search = out / "search.json"
         search.write_text(formulas.give_back_tex(search.read_text(encoding="utf-8")), encoding="utf-8")

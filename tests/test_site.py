@@ -34,7 +34,7 @@ def pages(site) -> dict:
 def test_a_page_for_every_notebook(site, pages, root):
     "With its figures, and a markdown copy where the module's docstring points."
     names = {n.name: re.sub(r"^\d+[a-z]*_", "", n.stem) + ".html" for n in (root / "nbs").glob("*.ipynb")}
-    assert set(pages) == set(names.values())
+    assert set(pages) == {*names.values(), "reference.html"}
     for notebook, page in names.items():
         cells = json.loads((root / "nbs" / notebook).read_text(encoding="utf-8"))["cells"]
         figures = [o for c in cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
@@ -87,6 +87,26 @@ def test_formulas(pages, root):
         for code in page.select("code, pre, annotation, script, style"): code.extract()
         assert not re.search(r"mathplaceholder|\\\(|\\\[|\$\$|\\(?:frac|sqrt|bar|mathcal)\b", page.get_text()), name
     assert len(pages["diffusion.html"].select("math")) > 20
+
+
+def test_every_plot_is_told(pages):
+    "No picture without an alternative text."
+    missing = [(name, str(tag)[:80]) for name, page in pages.items() for tag in page.select("img") if not tag.get("alt", "").strip()]
+    assert not missing
+
+
+def test_glossary_leads_to_chapters_and_code(pages, root):
+    "Each term has both; the lines exist (see test_repo)."
+    links = [a["href"] for a in pages["glossary.html"].select("main a[href]")]
+    lines, chapters = [h for h in links if re.search(r"/blob/main/meddiff/\w+\.py#L\d+$", h)], [h for h in links if re.match(r"\w+\.html(#|$)", h)]
+    assert len(lines) == (root / "nbs" / "glossary.toml").read_text(encoding="utf-8").count("[[term]]") and len(chapters) >= len(lines)
+
+
+def test_every_name_is_listed(pages, root):
+    "The page of all names has a link for each public function, class and method of the index."
+    index = {a for a in re.findall(r"'meddiff\.\w+\.([\w.]+)': \('", (root / "meddiff" / "_modidx.py").read_text(encoding="utf-8")) if not any(p.startswith("_") for p in a.split("."))}
+    listed = {c.get_text() for c in pages["reference.html"].select("main li code")}
+    assert len(index - listed) < len(index) / 50, sorted(index - listed)
 
 
 @pytest.mark.parametrize("module", ["corpus", "embedding", "schedule", "diffusion"])
@@ -170,6 +190,58 @@ def test_dark_mode(browser, address):
         assert brightness(page) > 600
         page.goto(f"{address}/diffusion.html")
         assert brightness(page) > 600
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessible(browser, address, pages, scheme):
+    "axe finds nothing serious on any page: names and alternatives are there, contrast is enough, headings and landmarks are in order."
+    axe = Path(pytest.importorskip("axe_playwright_python", reason="axe-core comes with the development tools: uv sync").__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+    with opened(browser, viewport={"width": 1440, "height": 900}, color_scheme=scheme) as page:
+        found = []
+        for name in pages:
+            page.goto(f"{address}/{name}")
+            page.evaluate(axe)
+            violations = page.evaluate("async () => (await axe.run({resultTypes: ['violations']})).violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v => `${v.id}: ${v.nodes[0].html.slice(0, 120)}`)")
+            found += [f"{name}: {v}" for v in violations]
+        assert not found
+
+
+def test_keyboard(browser, address):
+    "The first tab stops lead to what a reader wants, and what has the focus shows it."
+    with opened(browser, viewport={"width": 1440, "height": 900}) as page:
+        page.goto(f"{address}/glossary.html")
+        seen = []
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            seen.append(page.evaluate("""() => { const e = document.activeElement, s = getComputedStyle(e);
+                return [e.tagName, (e.innerText || e.getAttribute('aria-label') || e.getAttribute('placeholder') || e.title || '').trim(), s.outlineStyle !== 'none' || s.boxShadow !== 'none'] }"""))
+        assert all(name and shown for tag, name, shown in seen if tag != "BODY"), seen
+        assert len({name for _, name, _ in seen}) > 6
+
+
+def test_the_picture_moves(browser, site):
+    "It begins as noise, ends as the note it tells in words, and stands still for whoever wants no motion."
+    picture = (site / "images" / "forming.svg").as_uri()
+    opacity = "f => { document.getAnimations().forEach(a => { a.pause(); a.currentTime = f }); return [...document.querySelectorAll('g[class]')].filter(g => getComputedStyle(g).opacity == '1' && g.querySelector('text')).flatMap(g => [...g.querySelectorAll('text:not(.s)')].map(t => [+t.getAttribute('y'), +t.getAttribute('x'), t.textContent])).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(t => t[2]).join('') }"
+    with opened(browser) as page:
+        page.goto(picture)
+        told = re.sub(r"\s", "", page.locator("desc").text_content().split("it reads: ")[1])
+        assert page.evaluate(opacity, 100) == ""
+        early, late = page.evaluate(opacity, 3000), page.evaluate(opacity, 10 ** 6)
+        assert early not in ("", told) and late == told
+    with opened(browser, reduced_motion="reduce") as page:
+        page.goto(picture)
+        assert page.evaluate("document.getAnimations().length") == 0 and page.evaluate(opacity, 0) == told
+
+
+def test_picture(root):
+    "Light, alone, and of these weights: run python scripts/forming.py after training anew."
+    pytest.importorskip("torch")
+    picture = root / "nbs" / "images" / "forming.svg"
+    text = picture.read_text(encoding="utf-8")
+    assert picture.stat().st_size < 200_000 and not re.search(r"(href|src|url\()\W*https?:", text)
+    done = subprocess.run([sys.executable, root / "scripts" / "forming.py", "--check"], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_search(browser, address):
