@@ -134,7 +134,7 @@ class SamplingConfig:
     sampler: str = "ddim"           # one of `SAMPLERS`
     eta: float = 0.0                # of `ddim`: 0 deterministic, 1 ancestral
     temperature: float = 1.0        # of the network's log-prior
-    top_p: float = 0.95             # only the fewest tokens that hold this share of the log-prior may come; 1: all
+    top_p: float = 0.9              # only the fewest tokens that hold this share of the log-prior may come; 1: all
     ramp: float = 4.0               # how far the left of a block runs ahead
     guidance_scale: float = 1.0     # classifier-free guidance on the log-prior (Ho & Salimans 2021); 1: none
     passes: int = 0                 # above 0, with `block_size=1`: all tokens at once, against the note of the pass before, so many times
@@ -166,9 +166,10 @@ def nucleus(
     log_prior: Tensor,   # (…, vocabulary)
     top_p: float,        # 0 … 1
     temperature: float = 1.0,
+    seen: Tensor | None = None, # as `log_prior`: judge by these logits instead
 ) -> tuple[Tensor, Tensor]: # (…, k) log-priors of some tokens, −1e9 where one is ruled out; (…, k) which tokens
     "The fewest tokens that hold `top_p` of the probability (Holtzman et al. 2020): the long tail is where a small network is most wrong. The reverse steps then need not look at the others."
-    p, k = (log_prior / temperature).softmax(-1), 64
+    p, k = (log_prior / temperature if seen is None else seen).softmax(-1), 64
     while True: # the fewest are few: sorting thousands would cost as much as the network
         value, which = p.topk(min(k, p.shape[-1]), -1)
         before = value.cumsum(-1) - value
@@ -228,10 +229,11 @@ class NoteSampler:
         if self.rule is not None: out = self.rule(out, position, self.state.ids[self.rows])
         return out
 
-    def narrow(self, out: Tensor) -> tuple[Tensor, Tensor | None]:
-        "The likeliest tokens of a log-prior and which they are, see `nucleus`; or all."
+    def narrow(self, out: Tensor, x: Tensor | None = None, t: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        "The likeliest tokens and which they are, see `nucleus`; or all. Of tokens that the network has looked at, it is the posterior that tells: their log-prior alone may be anything that makes up for what it has seen."
         c = self.config
-        return (out, None) if c.top_p == 1 or self.diffusion.prediction_type != "token" else nucleus(out, c.top_p, c.temperature)
+        if c.top_p == 1 or self.diffusion.prediction_type != "token": return out, None
+        return nucleus(out, c.top_p, c.temperature, None if x is None else self.diffusion.log_posterior(out / c.temperature, x, t))
 
     def rule_out(self, out: Tensor, position: Tensor) -> Tensor:
         "Forbid [PAD] and [UNK] always, [SEP] before a note may end; force it where it must."
@@ -265,7 +267,7 @@ def block(self: NoteSampler,
             out = self.guide(self.following.clone(), position)
             self.state.step += 1
         else: out = self.ask(x[:, now], clock[first], guess[:, now], position, position <= limit if c.block_size is None else None)
-        out, which = self.narrow(out)
+        out, which = self.narrow(out, *(() if n == 1 else (x[:, now], clock[first])))
         fresh = lambda i, first=first, now=now: self.noise.draw(rows, n, stream=1 + start * 1000 + first + i).to(self.device)[:, now]
         found, x[:, now], (last[:, now], when[:, now]) = self.follow(out, x[:, now], clock[first : first + c.substeps + 1], fresh, (last[:, now], when[:, now]), which)
         guess[:, now] = found.x_start

@@ -17,7 +17,8 @@ from meddiff.dataset import load_table
 from meddiff.evaluation import Phrasebook, ReferenceModel, draw_columns, judged, plain_texts, through_tokens, word_judge
 from meddiff.pipeline import MedicalDiffusion, note_lengths, settings
 
-RESULTS = Path(__file__).parent.parent / "nbs" / "evaluation" / "tradeoff.jsonl"
+import os
+RESULTS = Path(os.environ.get("TRADEOFF", Path(__file__).parent.parent / "nbs" / "evaluation" / "tradeoff.jsonl"))
 BLOCKS = {size: dict(block_size=size, num_inference_steps=2 * size, substeps=4, ramp=float(size)) for size in (2, 4, 8, 16)}
 WHOLE = dict(block_size=None, substeps=4)
 
@@ -29,8 +30,9 @@ WAYS: dict[str, dict] = {
     **{f"all at once, {k} passes": dict(passes=k) for k in (4, 8, 12, 16, 24, 32, 48, 100)},
     **{f"blocks of {size}": how for size, how in BLOCKS.items()},
     **{f"blocks of {size}, half the steps": how | dict(num_inference_steps=size) for size, how in BLOCKS.items()},
-    **{f"blocks of {size}, top-p 1, temperature 0.8": how | dict(top_p=1., temperature=.8) for size, how in BLOCKS.items()},
+    **{f"blocks of {size}, temperature {T}": how | dict(temperature=T) for size, how in BLOCKS.items() for T in (.8, .9)},
     **{f"whole note, ramp {ramp}, {n} steps": WHOLE | dict(num_inference_steps=n, ramp=float(ramp)) for ramp in (0, 16, 128) for n in (20, 50, 100)},
+    **{f"whole note, ramp 128, 100 steps, temperature {T}": WHOLE | dict(num_inference_steps=100, ramp=128., temperature=T) for T in (.7, .8, .9)},
     "whole note, ramp 128, 200 steps": WHOLE | dict(num_inference_steps=200, ramp=128.),
     "whole note, ddpm, ramp 0, 1000 steps": WHOLE | dict(num_inference_steps=1000, ramp=0., sampler="ddpm", substeps=1),
 }
