@@ -277,7 +277,7 @@ def test_resuming_with_other_notes_is_refused(place):
 def test_training_begins_with_the_shipped_weights(place):
     "`--init-from shipped` takes network and sizes from the package, and words and diagnoses from the notes."
     trained = here("train", "--data", "good.csv", "--init-from", "shipped", "--max-steps", 1)
-    assert trained.returncode == 0 and "4.7M parameters" in trained.stderr + trained.stdout, trained.stderr
+    assert trained.returncode == 0 and "4.8M parameters" in trained.stderr + trained.stdout, trained.stderr
     note = here("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--length", 10, "--json")
     assert note.returncode == 0 and json.loads(note.stdout)["diagnosis"] == "Gout", note.stderr
 
