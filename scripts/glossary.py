@@ -26,6 +26,15 @@ OPENING = """# Glossary
 If you meet these words for the first time, begin with [How it works](how_it_works.ipynb). Terms stand in the order in which a note meets them: first as points, then under noise, then as it is guessed, and at last as it is written and measured."""
 
 
+VALUES = """from meddiff import MedicalDiffusion
+import pandas as pd
+
+c = MedicalDiffusion.from_pretrained().checkpoint
+pd.Series({"active vocabulary": len(c.space), "d, dimensions of a point": c.space.d, "T, steps of the schedule": c.schedule.num_train_timesteps, "log-SNR, noisiest": round(c.schedule.log_snr[-2].item(), 2),
+           "log-SNR, cleanest": round(c.schedule.log_snr[0].item(), 2), "layers": c.config.layers, "width": c.config.width, "heads": c.config.heads, "known diagnoses": len(c.names), "longest note, tokens": c.config.max_tokens - 1},
+          dtype=object, name="shipped checkpoint").to_frame()"""
+
+
 @cache
 def module(name: str) -> tuple[list[str], dict[str, ast.AST]]:
     "The lines of a module, and its objects by name; what is patched into a class stands under `Class.method`. Raises `ValueError` if there is no such module."
@@ -86,12 +95,20 @@ def entry(term: dict, papers: dict) -> str:
     return f"**{term['name'].replace('_', chr(92) + '_')}**: {term['says'].replace('x_t', 'x' + chr(92) + '_t')}  \n{' · '.join(links)}"
 
 
+def outputs() -> list:
+    "What the code cell printed when the page was last executed; a cell that has changed has printed nothing."
+    if not PAGE.exists(): return []
+    return next((c["outputs"] for c in json.loads(PAGE.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code" and "".join(c["source"]) == VALUES), [])
+
+
 def page() -> str:
     "The notebook's file, without its first two cells."
     listed = tomllib.loads(TERMS.read_text(encoding="utf-8"))
     texts = [OPENING]
     for section, terms in groupby(listed["term"], key=lambda t: t["section"]): texts.append("\n\n".join([f"## {section}", *(entry(t, listed["papers"]) for t in terms)]))
     cells = [{"cell_type": "markdown", "id": f"glossary-{i}", "metadata": {}, "source": text.splitlines(True)} for i, text in enumerate(texts)]
+    cells += [{"cell_type": "markdown", "id": "glossary-values", "metadata": {}, "source": ["## The numbers behind the symbols\n", "\n", "What they are in the checkpoint that ships."]},
+              {"cell_type": "code", "execution_count": None, "id": "glossary-code", "metadata": {}, "outputs": outputs(), "source": VALUES.splitlines(True)}]
     kernel = {"display_name": "python3", "language": "python", "name": "python3"}
     return json.dumps({"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 
