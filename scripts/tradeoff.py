@@ -17,8 +17,7 @@ from meddiff.dataset import load_table
 from meddiff.evaluation import Phrasebook, ReferenceModel, draw_columns, judged, plain_texts, through_tokens, word_judge
 from meddiff.pipeline import MedicalDiffusion, note_lengths, settings
 
-import os
-RESULTS = Path(os.environ.get("TRADEOFF", Path(__file__).parent.parent / "nbs" / "evaluation" / "tradeoff.jsonl"))
+RESULTS = Path(__file__).parent.parent / "nbs" / "evaluation" / "tradeoff.jsonl"
 BLOCKS = {size: dict(block_size=size, num_inference_steps=2 * size, substeps=4, ramp=float(size)) for size in (2, 4, 8, 16)}
 WHOLE = dict(block_size=None, substeps=4)
 
@@ -59,6 +58,7 @@ if __name__ == "__main__":
     parser.add_argument("--train-data", type=Path, required=True, help="CSV of training notes, as `meddiff corpus --seed 1` writes it")
     parser.add_argument("--checkpoint", help="the shipped one if not given")
     parser.add_argument("--n", type=int, default=300, help="notes of each way")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where the lines go")
     a = parser.parse_args()
     model = MedicalDiffusion.from_pretrained(a.checkpoint)
     space, held_out = model.checkpoint.space, load_table(dataset_path()).query("split == 'test'")
@@ -67,9 +67,9 @@ if __name__ == "__main__":
     book = Phrasebook(plain_texts(train[train.split == "train"].note.tolist(), space))
     language, real, others = ReferenceModel(book), plain_texts(reference.note.tolist(), space), plain_texts(held.note.tolist(), space)
     wanted = [(model.find(d), i) for i, d in enumerate(held.diagnosis)]
-    done = {(r["weights"], r["way"], r["n"]) for r in map(json.loads, RESULTS.read_text().splitlines())} if RESULTS.exists() else set()
+    done = {(r["weights"], r["way"], r["n"]) for r in map(json.loads, a.output.read_text().splitlines())} if a.output.exists() else set()
     for way, how in WAYS.items():
         if (model.fingerprint, way, a.n) in done or a.ways and not way.startswith(tuple(a.ways)): continue
         row = {"weights": model.fingerprint, "way": way, "n": a.n} | measure(model, wanted, how, real, others, book, language)
-        with open(RESULTS, "a", encoding="utf-8") as f: f.write(json.dumps(row) + "\n")
+        with open(a.output, "a", encoding="utf-8") as f: f.write(json.dumps(row) + "\n")
         print(pd.Series(row).to_frame().T.to_string(header=False, index=False), flush=True)

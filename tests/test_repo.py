@@ -42,7 +42,7 @@ def test_executed(notebook):
     if not code: pytest.skip("a page of text alone")
     shown = [c for c in code if c["outputs"]]
     assert shown, "run the notebook before committing it"
-    if notebook.stem != "index": assert len(shown) >= 3
+    if notebook.stem not in ("index", "glossary"): assert len(shown) >= 3
 
 
 def test_no_error_or_warning_in_outputs(notebook):
