@@ -234,10 +234,11 @@ def expected_steps(
     lengths,              # (101,) percentiles of the lengths in tokens, from `MedicalDiffusion.find`
     n: int,               # notes; the longest of them decides
     length: int | None,   # tokens, if told
+    batches: int = 1,     # of whole notes, one after another
 ) -> int:
-    "Network evaluations to expect: exact if the length is told or the whole note is one block, the most there can be with passes."
+    "Network evaluations to expect: exact if the length is told, the most there can be for whole notes and with passes."
     if config.passes: return config.passes + 1
-    if config.block_size is None: return config.num_inference_steps
+    if config.block_size is None: return config.num_inference_steps * batches
     tokens = length or int(lengths[round(100 * n / (n + 1))])
     return math.ceil((tokens + 1) / config.block_size) * config.num_inference_steps
 
@@ -523,7 +524,8 @@ def watch(
     "Generate before the reader's eyes, then show the page anew. Raises `ValueError` for a request that cannot be."
     changes = {k: v for k, v in request.items() if k not in ("diagnosis", "n", "preset", "seed")}
     config, found = settings(request["preset"], **only_settings(changes)), model.find(request["diagnosis"])
-    expected, config_words = expected_steps(config, found.lengths, request["n"], changes.get("length")), describe(config, changes)
+    batches = len(model.batches(model.wanted(request["diagnosis"], request["n"]), config, request["seed"], changes.get("length")))
+    expected, config_words = expected_steps(config, found.lengths, request["n"], changes.get("length"), batches), describe(config, changes)
     headline(found.name, request["seed"], config_words, found.nearest)
     with row():
         bar = st.progress(0.0, f"step 0 of about {expected}")

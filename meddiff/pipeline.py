@@ -12,6 +12,7 @@ __all__ = ['PRESETS', 'Diagnosis', 'GAP', 'WORD', 'settings', 'Note', 'MedicalDi
 import hashlib, re, secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -25,7 +26,7 @@ from tqdm.auto import tqdm
 from .denoiser import Layout, batch_layout, layout_of
 from .diffusion import GaussianDiffusion
 from .embedding import PAD, SEP, UNK, nearest
-from .sampling import NoteNoise, Rule, SamplingConfig, State, sample
+from .sampling import NoteNoise, Rule, SamplingConfig, State, sample, slots_for
 from .training import SHIPPED, Checkpoint, fill_up, from_state, load_file, read_folder, write_folder
 
 # %% ../nbs/09_pipeline.ipynb #485c161b
@@ -45,7 +46,7 @@ def settings(
     unknown = set(changes) - set(base)
     if unknown: raise ValueError(f"unknown setting {min(unknown)!r}: choose among {', '.join(base)}")
     size = changes.get("block_size", base["block_size"])
-    if size != base["block_size"]: base |= dict(num_inference_steps=100, ramp=128., substeps=4, temperature=.8) if size is None else dict(num_inference_steps=2 * size, ramp=float(size), substeps=4) if isinstance(size, int) and 1 < size <= 500 else {}
+    if size != base["block_size"]: base |= dict(num_inference_steps=100, ramp=128., temperature=.8) if size is None else dict(num_inference_steps=2 * size, ramp=float(size), substeps=4) if isinstance(size, int) and 1 < size <= 500 else {}
     return SamplingConfig(**base | {k: v for k, v in changes.items() if v is not None or k == "block_size"})
 
 # %% ../nbs/09_pipeline.ipynb #384b5317
@@ -166,6 +167,11 @@ def find(self: MedicalDiffusion,
     return Found(name, context[0], c.lengths[i], c.names[i])
 
 # %% ../nbs/09_pipeline.ipynb #2af83405
+def luck(key: str) -> torch.Generator:
+    "Chance that is the same for the same key."
+    return torch.Generator().manual_seed(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "big"))
+
+# %% ../nbs/09_pipeline.ipynb #84fce378
 def as_pattern(word: str) -> re.Pattern: return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
 
 @dataclass
@@ -234,8 +240,14 @@ def place(self: MedicalDiffusion, ids: Tensor, word: list[int], found: Found, si
     ln = self.checkpoint.model.output(hidden)[0].log_softmax(-1)[:, word[0]].cpu()
     first = torch.tensor([ln[i - 1] if i else -1e9 for i in open_])
     best = first.topk(min(8, len(open_))).indices
-    luck = torch.Generator().manual_seed(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "big"))
-    return open_[int(best[torch.multinomial((2 * first[best]).softmax(0), 1, generator=luck)])]
+    chance = luck(key)
+    return open_[int(best[torch.multinomial((2 * first[best]).softmax(0), 1, generator=chance)])]
+
+@patch
+def finish(self: MedicalDiffusion, found: Found, index: int, state: State, words: Words, config: SamplingConfig, seed: int, length: int | None) -> Iterator[State]:
+    "What is left to do when a note is written: words that must appear or may not, and an end that fits its length."
+    for state in self.mend(found, index, state.ids[0], words, config, seed, length): yield state
+    if length and config.block_size and self.checkpoint.config.prediction_type == "token": yield self.land(found, index, state, words, config, seed, length)
 
 # %% ../nbs/09_pipeline.ipynb #e3d3996f
 @patch
@@ -272,12 +284,18 @@ def stream(self: MedicalDiffusion,
     avoid: Sequence[str] = (),      # words that may not
     **changes,                      # see `settings`
 ) -> Iterator[tuple[list[Note], State]]:
-    "Generate, yielding the notes as they stand after every step. All are denoised as one batch; then those that lack a word, or have one they may not, are mended one by one."
+    "Generate, yielding the notes as they stand after every step. All are denoised as one batch, whole notes one batch after another (see `batches`); then they are finished one by one, where there is something left to do (see `finish`)."
     config, seed, wanted, words = settings(preset, **changes), draw_seed(seed), self.wanted(diagnosis, n), self.words(must, avoid)
-    for state in self.states(wanted, config, seed, length, words.rule): yield self.notes(wanted, seed, state), state
-    notes = self.notes(wanted, seed, state)
+    notes, last = [self.note(f, i, seed, [], []) for f, i in wanted], [None] * len(wanted)
+    for places in self.batches(wanted, config, seed, length):
+        batch = [wanted[p] for p in places]
+        for state in self.states(batch, config, seed, length, words.rule):
+            now = dict(zip(places, self.notes(batch, seed, state)))
+            notes = [now.get(p, note) for p, note in enumerate(notes)]
+            yield notes, state
+        for row, p in enumerate(places): last[p] = state.of(row)
     for k, (found, index) in enumerate(wanted):
-        for one in self.mend(found, index, state.ids[k], words, config, seed, length):
+        for one in self.finish(found, index, last[k], words, config, seed, length):
             notes = [*notes[:k], self.notes([(found, index)], seed, one)[0], *notes[k + 1 :]]
             yield notes, one
 
@@ -297,7 +315,7 @@ def note_lengths(
 ) -> Tensor: # (notes,)
     "Lengths of whole notes: the given one, or drawn from those of the diagnosis."
     if length is not None: return torch.full((len(found),), length)
-    draw = lambda f, i: int(torch.randint(101, (1,), generator=torch.Generator().manual_seed(int.from_bytes(hashlib.blake2b(f"{seed}|{f.name}|{i}".encode(), digest_size=4).digest(), "big"))))
+    draw = lambda f, i: int(torch.randint(101, (1,), generator=luck(f"{seed}|{f.name}|{i}")))
     return torch.tensor([int(f.lengths[draw(f, i)]) for f, i in found])
 
 @patch
@@ -309,6 +327,19 @@ def note(self: MedicalDiffusion, found: Found, index: int, seed: int, ids: list[
     return Note(found.name, restorer.restore(ids), seed, index, confidence[: len(ids)], restorer.spans(ids), f"{self.name}@{self.fingerprint}", found.nearest, complete)
 
 @patch
+def batches(self: MedicalDiffusion,
+    wanted: list[tuple[Found, int]], # diagnosis and index of each note
+    config: SamplingConfig,
+    seed: int,
+    length: int | None = None,
+    batch_size: int | None = None,   # None: no limit
+) -> list[list[int]]:                # places among the wanted
+    "Which notes are denoised together. Whole notes share their clocks with those that fill as many slots, and with no others: so a note is the same whatever stands beside it."
+    slots = [0] * len(wanted) if config.block_size or length else [slots_for(self.checkpoint, config, n[None]) for n in note_lengths(wanted, seed, None)]
+    alike = [list(places) for _, places in groupby(sorted(range(len(wanted)), key=slots.__getitem__), slots.__getitem__)]
+    return [places[i : i + (batch_size or len(places))] for places in alike for i in range(0, len(places), batch_size or len(places))]
+
+@patch
 def in_batches(self: MedicalDiffusion,
     wanted: list[tuple[Found, int]], # diagnosis and index of each note
     config: SamplingConfig,
@@ -317,16 +348,15 @@ def in_batches(self: MedicalDiffusion,
     batch_size: int = 32,            # notes denoised together; more are hardly faster on a CPU
     words: Words | None = None,
 ) -> Iterator[list[tuple[int, Note]]]:
-    "Write the wanted notes, yielding them as each batch is done, with their places among the wanted. Whole notes of like lengths go together. Memory does not grow with their number."
-    words, order = words or self.words(), list(range(len(wanted)))
-    if config.block_size is None and length is None: order.sort(key=note_lengths(wanted, seed, None).tolist().__getitem__)
-    for first in range(0, len(order), batch_size):
-        places = order[first : first + batch_size]
+    "Write the wanted notes, yielding them as each batch is done, with their places among the wanted. Memory does not grow with their number."
+    words = words or self.words()
+    for places in self.batches(wanted, config, seed, length, batch_size):
         batch, done = [wanted[p] for p in places], []
         for state in self.states(batch, config, seed, length, words.rule): pass
-        for (found, index), note, ids in zip(batch, self.notes(batch, seed, state), state.ids):
-            for one in self.mend(found, index, ids, words, config, seed, length): note = self.notes([(found, index)], seed, one)[0]
-            done.append(note)
+        for row, (found, index) in enumerate(batch):
+            one = state.of(row)
+            for one in self.finish(found, index, one, words, config, seed, length): pass
+            done += self.notes([(found, index)], seed, one)
         yield list(zip(places, done))
 
 @patch
@@ -441,6 +471,33 @@ def bound(self: MedicalDiffusion, d: GaussianDiffusion, ids: Tensor, layout: Lay
     cost = cost + F.cross_entropy(d.log_posterior(d.log_prior, x_0, torch.zeros_like(ids)).flatten(0, 1), ids.flatten(), reduction="none").view_as(ids)
     return torch.where(layout.valid, -cost, 0.)
 
+# %% ../nbs/09_pipeline.ipynb #f35b33cc
+TAIL = 24 # tokens of an end that is drawn anew: two or three sentences
+
+@patch
+def ln_p(self: MedicalDiffusion, ids: Tensor, found: Found) -> Tensor: # (batch, tokens)
+    "ln p of each token given those before it."
+    layout = batch_layout([layout_of(ids.shape[1], 1)] * len(ids), [-1] * len(ids))
+    context, mask = (x.to(self.device) for x in contexts([found] * len(ids)))
+    return self.exact(self.checkpoint.diffusion.to(self.device), ids.to(self.device), Layout(*(x.to(self.device) for x in layout)), context, mask).cpu()
+
+@patch
+@torch.no_grad()
+def land(self: MedicalDiffusion, found: Found, index: int, state: State, words: Words, config: SamplingConfig, seed: int, length: int, tries: int = 16) -> State:
+    "A note with its end drawn from `tries` ends, each written token by token."
+    keep, alone = max(length - TAIL, 0), replace(config, block_size=1, num_inference_steps=1, ramp=0., passes=0)
+    keys, (context, mask) = [(seed, found.name, f"{index}.end.{k}") for k in range(tries)], contexts([found] * tries)
+    others = [(*contexts([f] * tries), w) for f, w in found.others]
+    for new in sample(self.checkpoint, context, mask, NoteNoise(keys, self.checkpoint.space.d), alone, torch.full((tries,), length), given=state.ids[0, :keep] if keep else None, rule=words.rule, others=others): pass
+    weight = self.ln_p(new.ids[:, : length + 1], found)[:, keep:].sum(1) - new.log_prior[:, keep:length].sum(1)
+    texts = [self.checkpoint.restorer.restore(ids[:length]) for ids in new.ids]
+    fits = torch.tensor([not any(p.search(t) for p in words.avoid) and all(p.search(t) for p, _ in words.must) for t in texts])
+    if not fits.any(): return state
+    chance = luck(f"{seed}|{found.name}|{index}|end")
+    chosen = new.of(int(torch.multinomial(weight.double().masked_fill(~fits, -torch.inf).softmax(0), 1, generator=chance)))
+    chosen.confidence[:, :keep] = state.confidence[:, :keep]
+    return chosen
+
 # %% ../nbs/09_pipeline.ipynb #f62bdff9
 GAP = re.compile(r"_{3,}(?:\{(\d+)\})?")
 
@@ -528,16 +585,9 @@ def choose(self: MedicalDiffusion, pieces: list[str], tokens: list[list[int]], t
             after = self.ln_p(state.ids[:, :until], found)[:, at[g].start :].sum(1)
             tried += state.ids[:, here].tolist()
             weights.append(after - state.log_prior[:, here].sum(1))
-        luck = torch.Generator().manual_seed(int.from_bytes(hashlib.blake2b(f"{seed}|{found.name}|{index}|{g}".encode(), digest_size=4).digest(), "big"))
-        gaps[g] = tried[int(torch.multinomial(torch.cat(weights).double().softmax(0), 1, generator=luck))]
+        chance = luck(f"{seed}|{found.name}|{index}|{g}")
+        gaps[g] = tried[int(torch.multinomial(torch.cat(weights).double().softmax(0), 1, generator=chance))]
     return gaps
-
-@patch
-def ln_p(self: MedicalDiffusion, ids: Tensor, found: Found) -> Tensor: # (batch, tokens)
-    "ln p of each token given those before it."
-    layout = batch_layout([layout_of(ids.shape[1], 1)] * len(ids), [-1] * len(ids))
-    context, mask = (x.to(self.device) for x in contexts([found] * len(ids)))
-    return self.exact(self.checkpoint.diffusion.to(self.device), ids.to(self.device), Layout(*(x.to(self.device) for x in layout)), context, mask).cpu()
 
 @patch
 def filled(self: MedicalDiffusion, pieces: list[str], at: list[slice], ids: list[int], confidence: list[float], found: Found, seed: int, index: int) -> Note:

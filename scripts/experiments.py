@@ -25,12 +25,11 @@ from meddiff.training import Checkpoint, TrainConfig, Trainer, build_model, loss
 
 RESULTS = Path(__file__).parent.parent / "nbs" / "experiments.jsonl"
 LEVELS = (-6., -5., -4., -3.5, -3., -2.5, -2., -1.5) # log-SNR at which losses are compared, whatever the schedule
-WAYS = {"1": dict(block_size=1, num_inference_steps=1, substeps=8, temperature=.9, ramp=0.), "4": dict(block_size=4, num_inference_steps=8, substeps=4, temperature=.8, ramp=2.),
-        "whole": dict(block_size=None, num_inference_steps=100, substeps=4, temperature=.8, ramp=32.)}
+WAYS = {"1": {}, "4": dict(block_size=4, temperature=.9), "whole": dict(block_size=None)} # changes of the preset `balanced`
 
 FIRST = dict(batch_tokens=1400, block_sizes=(1, 2, 4, 8, 16, None, None, None), self_condition=.3, next_token=.4, written_alone=0.)
 BASES = {1: (FIRST, dict(width=256, layers=4)), 2: (dict(batch_tokens=700), dict(width=192, layers=6)),
-         3: (dict(batch_tokens=1000, written_first=1200, written_alone=.1, ema=.998), dict(width=192, layers=8))} # round: changes of TrainConfig, of DenoiserConfig
+         3: (dict(batch_tokens=1000, written_first=1200, written_alone=.1, ema=.998, widest_ramp=128.), dict(width=192, layers=8))} # round: changes of TrainConfig, of DenoiserConfig
 
 # (round, name): (what was expected, changes of TrainConfig, changes of DenoiserConfig and of the space, schedule)
 RUNS: dict[tuple[int, str], tuple[str, dict, dict, str]] = {
@@ -87,7 +86,7 @@ def measure(checkpoint: Checkpoint, notes: NotesDataset, held_out: pd.DataFrame,
     wanted = [(model.find(d), i) for d, k in held_out.diagnosis[2 * n : 3 * n].value_counts().items() for i in range(k)]
     for name, way in WAYS.items():
         if name != "whole" and (not token or config.block_sizes == (None,)): continue
-        texts = plain(x.text for x in model.write(wanted, settings("best", **way | ({} if token else {"ramp": 0., "substeps": 1})), 0))
+        texts = plain(x.text for x in model.write(wanted, settings("balanced", **way | ({} if token else {"ramp": 0., "substeps": 1})), 0))
         out |= {f"seen 4 {name}": book.seen(texts, 4).value / book.seen(others, 4).value, f"AUC {name}": judged(texts + real, len(texts), word_judge()).value}
     return {k: round(v, 4) for k, v in out.items()}
 

@@ -15,7 +15,7 @@ import pandas as pd
 from meddiff.corpus import dataset_path
 from meddiff.dataset import load_table
 from meddiff.evaluation import Phrasebook, ReferenceModel, draw_columns, judged, plain_texts, through_tokens, word_judge
-from meddiff.pipeline import MedicalDiffusion, note_lengths, settings
+from meddiff.pipeline import MedicalDiffusion, settings
 
 RESULTS = Path(__file__).parent.parent / "nbs" / "evaluation" / "tradeoff.jsonl"
 BLOCKS = {size: dict(block_size=size, num_inference_steps=2 * size, substeps=4, ramp=float(size)) for size in (2, 4, 8, 16)}
@@ -40,13 +40,11 @@ def measure(model: MedicalDiffusion, wanted: list, how: dict, real: list[str], h
     "Notes, and what they cost."
     config, evaluations = settings("balanced", **how), 0
     begun, notes = time.perf_counter(), {}
-    order = list(range(len(wanted)))
-    if config.block_size is None: order.sort(key=note_lengths(wanted, 0, None).tolist().__getitem__)
-    for first in range(0, len(order), 50):
-        batch = [wanted[i] for i in order[first : first + 50]]
+    for places in model.batches(wanted, config, 0, batch_size=50):
+        batch = [wanted[i] for i in places]
         for state in model.states(batch, config, 0): pass
         evaluations += state.step * len(batch)
-        notes |= dict(zip(order[first : first + 50], model.notes(batch, 0, state)))
+        notes |= dict(zip(places, model.notes(batch, 0, state)))
     seconds = time.perf_counter() - begun
     plain = plain_texts([notes[i].text for i in range(len(wanted))], model.checkpoint.space)
     return {"evaluations": round(evaluations / len(wanted), 1), "seconds": round(seconds / len(wanted), 4), "AUC": round(judged(plain + real, len(plain), word_judge()).value, 4),
