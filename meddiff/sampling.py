@@ -104,7 +104,7 @@ def timesteps(
     each = max(1, int(num_inference_steps / (1 + min(ramp, tokens) * (tokens - 1) / tokens))) # evaluations of a token
     first = torch.arange(tokens) * (num_inference_steps - each) // max(tokens - 1, 1)         # the last token arrives with the last step
     clean = ((torch.arange(num_inference_steps * substeps)[:, None] / substeps - first) / each).clamp(0, 1)
-    t = ((1 - clean) * (num_train_timesteps - 1)).round().long()
+    t = (((1 - clean) * num_train_timesteps).round().long() - 1).clamp(min=0)
     return torch.cat([t, torch.full((1, tokens), CLEAN)])
 
 # %% ../nbs/08_sampling.ipynb #2804d458
