@@ -40,13 +40,13 @@ def settings(
     preset: str = "balanced", # one of `PRESETS`
     **changes,                # fields of `SamplingConfig`; None leaves the preset's value, except block_size, where it means the whole note
 ) -> SamplingConfig:
-    "A preset with changes. A block of another size brings its own number of evaluations and its ramp, twice and once its tokens (for the whole note 100 and 128, at temperature 0.8), unless they are given. Raises `ValueError` for unknown names and impossible values."
+    "A preset with changes. A block of another size brings its own number of evaluations and its ramp, twice and once its tokens, at temperature 0.9 (for the whole note 100 and 128, at 0.8), unless they are given. Raises `ValueError` for unknown names and impossible values."
     if preset not in PRESETS: raise ValueError(f"preset {preset!r} is not known: choose one of {', '.join(PRESETS)}")
     base = asdict(PRESETS[preset])
     unknown = set(changes) - set(base)
     if unknown: raise ValueError(f"unknown setting {min(unknown)!r}: choose among {', '.join(base)}")
     size = changes.get("block_size", base["block_size"])
-    if size != base["block_size"]: base |= dict(num_inference_steps=100, ramp=128., temperature=.8) if size is None else dict(num_inference_steps=2 * size, ramp=float(size), substeps=4) if isinstance(size, int) and 1 < size <= 500 else {}
+    if size != base["block_size"]: base |= dict(num_inference_steps=100, ramp=128., temperature=.8) if size is None else dict(num_inference_steps=2 * size, ramp=float(size), substeps=4, temperature=.9) if isinstance(size, int) and 1 < size <= 500 else {}
     return SamplingConfig(**base | {k: v for k, v in changes.items() if v is not None or k == "block_size"})
 
 # %% ../nbs/09_pipeline.ipynb #384b5317
