@@ -251,7 +251,7 @@ def describe(
     blocks = f"blocks of {config.block_size}" if config.block_size and config.block_size > 1 else "a token at a time" if config.block_size else "the whole note at once"
     steps = f"{n} steps{each}" if config.substeps == 1 else f"{n} evaluation{'s' * (n > 1)} and {n * config.substeps} reverse steps{each}"
     if config.passes: blocks, steps = "all tokens at once", f"{config.passes} passes"
-    extra = [f"top-p {config.top_p:g}"] * (config.top_p < 1) + [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1)
+    extra = [f"top-p {config.top_p:g}"] * (config.top_p < 1) + [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1) + ["items may come twice"] * (not config.no_repeat)
     wanted = [f"{asked.get('length')} tokens"] * ("length" in asked) + [f"{word} “{w}”" for key, word in (("must", "with"), ("avoid", "without")) for w in asked.get(key, ())]
     return ", ".join([blocks, steps, config.sampler, f"temperature {config.temperature:g}", *extra, *wanted])
 
@@ -371,7 +371,8 @@ def expert_fields(
     "Expert settings in an address; their defaults are the preset's."
     size = lambda text: next(s for s in SIZES if str(s) == one_of(text, "block", list(map(str, SIZES))))
     return {"block": (None, size), "steps": within(None, "steps", 1, 1000), "sampler": among(None, "sampler", SAMPLERS), "temperature": within(None, "temperature", .1, 1.5, float), "top_p": within(None, "top_p", .05, 1, float),
-            "ramp": within(None, "ramp", 0, 512, float), "guidance": within(None, "guidance", 0, 4, float), "length": within(None, "length", 1, most), "must": (None, comma_words), "avoid": (None, comma_words)}
+            "ramp": within(None, "ramp", 0, 512, float), "guidance": within(None, "guidance", 0, 4, float), "length": within(None, "length", 1, most), "must": (None, comma_words), "avoid": (None, comma_words),
+            "no_repeat": (None, lambda text: one_of(text, "no_repeat", ("True", "False")) == "True")}
 
 def expert_key(
     name: str,
@@ -401,9 +402,10 @@ def expert(
     guidance = a.slider("Guidance", 0.0, 4.0, step=0.25, help="Above 1 leans harder on the diagnosis, at twice the time.", **key("guidance", base.guidance_scale))
     ramp = b.number_input("Ramp", 0.0, 512.0, step=1.0, help="How far the left of a block runs ahead of its right; as much as the block has tokens: one after another.", **key("ramp", base.ramp, size))
     length = st.number_input("Length in tokens", 1, most, None, placeholder="automatic", help="Empty: the note ends where it ends.", **key("length"))
+    no_repeat = st.toggle("Nothing twice in one list", help="A note that lists an item again in the same sentence is written anew from there.", **key("no_repeat", base.no_repeat))
     must = st.multiselect("Words that must appear", [], accept_new_options=True, placeholder="Type one, press Enter", help="A note that lacks one is mended after it is written.", **key("must"))
     avoid = st.multiselect("Words that may not", [], accept_new_options=True, placeholder="Type one, press Enter", **key("avoid"))
-    chosen = dict(num_inference_steps=int(steps), sampler=sampler, temperature=temperature, top_p=top_p, ramp=ramp, guidance_scale=guidance)
+    chosen = dict(num_inference_steps=int(steps), sampler=sampler, temperature=temperature, top_p=top_p, ramp=ramp, guidance_scale=guidance, no_repeat=no_repeat)
     changes = ({} if base.block_size == PRESETS[preset].block_size else {"block_size": base.block_size}) | {k: v for k, v in chosen.items() if v != getattr(base, k)}
     words = {"must": comma_words(",".join(must)), "avoid": comma_words(",".join(avoid))}
     return changes | ({"length": length} if length else {}) | {k: v for k, v in words.items() if v}

@@ -6,9 +6,9 @@ Docs: https://meddiff.github.io/meddiff/cli.html.md"""
 
 # %% auto #0
 __all__ = ['cli', 'DIAGNOSIS_COLUMN', 'NOTE_COLUMN', 'PRESET', 'BLOCK_SIZE', 'STEPS', 'SUBSTEPS', 'SAMPLER', 'TEMPERATURE',
-           'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'CHECKPOINT', 'DEVICE', 'USAGE', 'say', 'check_output', 'corpus',
-           'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate', 'read_weights', 'infill', 'Journal',
-           'write_notes', 'evaluate', 'bench', 'app', 'main']
+           'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'NO_REPEAT', 'CHECKPOINT', 'DEVICE', 'USAGE', 'say', 'check_output',
+           'corpus', 'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate', 'read_weights', 'infill',
+           'Journal', 'write_notes', 'evaluate', 'bench', 'app', 'main']
 
 # %% ../nbs/11_cli.ipynb #b08ed387
 import csv, json, os, subprocess, sys, warnings
@@ -65,12 +65,13 @@ TOP_P = Annotated[Optional[float], typer.Option(help="Only the likeliest tokens 
 PASSES = Annotated[Optional[int], typer.Option(help="With blocks of 1: all tokens at once, so many times over.", min=0)]
 RAMP = Annotated[Optional[float], typer.Option(help="How far the left of a block runs ahead of its right.")]
 GUIDANCE = Annotated[Optional[float], typer.Option(help="Classifier-free guidance; 1: none.")]
+NO_REPEAT = Annotated[Optional[bool], typer.Option("--no-repeat/--repeat", help="Write anew from where a sentence lists an item again; on unless told otherwise.")]
 CHECKPOINT = Annotated[Optional[str], typer.Option(help="A .pt, a folder or a Hugging Face id; the shipped checkpoint if not given.")]
 DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
-def sampling_changes(block_size: int | None, steps: int | None, substeps: int | None, sampler: str | None, temperature: float | None, top_p: float | None, ramp: float | None, guidance: float | None, passes: int | None) -> dict:
+def sampling_changes(block_size: int | None, steps: int | None, substeps: int | None, sampler: str | None, temperature: float | None, top_p: float | None, ramp: float | None, guidance: float | None, passes: int | None, no_repeat: bool | None) -> dict:
     "The options a person may give, as `meddiff.pipeline.settings` takes them: None leaves the preset's value, but as a block size it means the whole note."
-    return dict(num_inference_steps=steps, substeps=substeps, sampler=sampler, temperature=temperature, top_p=top_p, ramp=ramp, guidance_scale=guidance, passes=passes) | ({} if block_size is None else {"block_size": block_size or None})
+    return dict(num_inference_steps=steps, substeps=substeps, sampler=sampler, temperature=temperature, top_p=top_p, ramp=ramp, guidance_scale=guidance, passes=passes, no_repeat=no_repeat) | ({} if block_size is None else {"block_size": block_size or None})
 
 # %% ../nbs/11_cli.ipynb #0c6ae024
 @cli.command()
@@ -163,7 +164,7 @@ def generate(
     n: Annotated[int, typer.Option(help="Notes of each diagnosis.", min=1)] = 1,
     preset: PRESET = "balanced",
     seed: Annotated[Optional[int], typer.Option(help="The same seed gives the same notes; a random one if not given.", min=0)] = None,
-    block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, top_p: TOP_P = None, ramp: RAMP = None, guidance: GUIDANCE = None, passes: PASSES = None,
+    block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, top_p: TOP_P = None, ramp: RAMP = None, guidance: GUIDANCE = None, passes: PASSES = None, no_repeat: NO_REPEAT = None,
     length: Annotated[Optional[int], typer.Option(help="Tokens of each note.", min=1)] = None,
     must: Annotated[Optional[list[str]], typer.Option(help="A word that has to appear; may be given more than once.")] = None,
     avoid: Annotated[Optional[list[str]], typer.Option(help="A word that may not; may be given more than once.")] = None,
@@ -176,7 +177,7 @@ def generate(
     "Generate clinical notes for a diagnosis, known or not."
     from meddiff.pipeline import MedicalDiffusion, settings
     check_output(output, (".csv", ".jsonl"))
-    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, passes)
+    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, passes, no_repeat)
     settings(preset, **changes) # complain before loading anything
     others = read_weights(with_ or [])
     model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
@@ -212,7 +213,7 @@ def infill(
     "Fill the gaps of a text with what fits before and after. All else comes back byte for byte."
     from meddiff.pipeline import MedicalDiffusion, read_gaps, settings
     check_output(output, (".csv", ".jsonl"))
-    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, None)
+    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, None, None)
     settings(preset, **changes)
     if text == "-": text = sys.stdin.read()
     read_gaps(text)
@@ -305,7 +306,7 @@ def evaluate(
     n: Annotated[int, typer.Option(help="Notes in each column.", min=20)] = 1000,
     preset: PRESET = "best",
     seed: Annotated[int, typer.Option(help="Seed of the notes, and of which held-out notes are taken.", min=0)] = 0,
-    block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, top_p: TOP_P = None, ramp: RAMP = None, guidance: GUIDANCE = None, passes: PASSES = None,
+    block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, top_p: TOP_P = None, ramp: RAMP = None, guidance: GUIDANCE = None, passes: PASSES = None, no_repeat: NO_REPEAT = None,
     rival: Annotated[Optional[Path], typer.Option(help="A .pt from `meddiff train --model gpt2`, for a fourth column.")] = None,
     data: Annotated[Optional[Path], typer.Option(help="CSV with the held-out notes, split test; the shipped dataset if not given.")] = None,
     train_data: Annotated[Optional[Path], typer.Option(help="CSV with the training notes, split train; --data if not given.")] = None,
@@ -325,7 +326,7 @@ def evaluate(
     from meddiff.rival import Rival
     from meddiff.training import write_atomically
     check_output(output, (".json", ".png", ".svg"))
-    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, passes)
+    changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, passes, no_repeat)
     settings(preset, **changes) # complain before loading anything
     notes = load_table(data or dataset_path(), diagnosis_column, note_column)
     training = load_table(train_data, diagnosis_column, note_column) if train_data else notes

@@ -6,7 +6,7 @@ Docs: https://meddiff.github.io/meddiff/sampling.html.md"""
 
 # %% auto #0
 __all__ = ['Noise', 'SAMPLERS', 'Rule', 'Others', 'SHARED', 'ddpm', 'ddim', 'dpm_solver', 'q_sampling', 'timesteps', 'NoteNoise',
-           'SamplingConfig', 'State', 'nucleus', 'NoteSampler', 'ended', 'slots_for', 'sample']
+           'SamplingConfig', 'State', 'nucleus', 'NoteSampler', 'beginning', 'ended', 'slots_for', 'sample']
 
 # %% ../nbs/08_sampling.ipynb #cc58188e
 import hashlib
@@ -140,6 +140,7 @@ class SamplingConfig:
     ramp: float = 4.0               # how far the left of a block runs ahead
     guidance_scale: float = 1.0     # classifier-free guidance on the log-prior (Ho & Salimans 2021); 1: none
     passes: int = 0                 # above 0, with `block_size=1`: all tokens at once, against the note of the pass before, so many times
+    no_repeat: bool = True          # of a pipeline: a note is written anew from where a sentence lists what it has listed (see `meddiff.pipeline.said_twice`)
 
     def __post_init__(self):
         if self.sampler not in SAMPLERS: raise ValueError(f"sampler {self.sampler!r} is not known: choose one of {', '.join(SAMPLERS)}")
@@ -185,7 +186,7 @@ def nucleus(
     return log_prior.gather(-1, which).masked_fill(before >= top_p, -1e9), which
 
 # %% ../nbs/08_sampling.ipynb #55111556
-Rule = Callable[[Tensor, Tensor, Tensor], Tensor] # (log-prior (notes, n, vocabulary), positions (notes, n), ids as they stand (notes, slots)) → log-prior
+Rule = Callable[[Tensor, Tensor, Tensor, list[int]], Tensor] # (log-prior (notes, n, vocabulary), positions (notes, n), ids as they stand (notes, slots), which notes of the batch these are) → log-prior
 
 Others = Sequence[tuple[Tensor, Tensor, float]] # context (batch, context, …), mask (batch, context) and weight of every diagnosis beside the first, whose weight is 1
 
@@ -214,13 +215,17 @@ class NoteSampler:
         self.stood, self.asked = torch.zeros(b, slots), torch.zeros(b, slots) # sum of a token's probabilities since it became what it is; how often it was asked
         self.following: Tensor | None = None          # what the written copy says of the position after the last one written
         self.last = -1                                # that last position
-        self.begun = 1 if given is None else max(1, len(given)) # before it no note ends
-        stands = torch.zeros(slots, dtype=torch.bool) if given is None else F.pad(given != PAD, (0, slots - len(given)))
-        self.order = (~stands).nonzero()[:, 0] if order is None else order # positions to write, first to last
+        stands = torch.full((b, slots), PAD)
+        if given is not None: stands[:, : given.shape[-1]] = given
+        there = stands != PAD
+        common = there[0] if given is None or given.dim() == 1 else beginning(there, config.block_size or 1)
+        self.own = None if (there == common).all() else stands.clone().to(self.device) # tokens of some notes only, to come where they stand
+        self.begun = torch.full((b,), 1) if given is None else torch.full((b,), max(1, len(given))) if given.dim() == 1 else there.sum(1).clamp(min=1) # before it no note ends
+        self.order = (~common).nonzero()[:, 0] if order is None else order # positions to write, first to last
         self.open_end = order is None and (given is None or SEP not in given) # a note is over where it says so
-        if stands.any():
-            self.state.ids[:, stands], self.state.confidence[:, stands], self.state.clocks[:, stands] = given[stands[: len(given)]], 1., CLEAN
-            with torch.no_grad(): self.write(stands.nonzero()[:, 0])
+        self.state.ids, self.state.confidence[there], self.state.clocks[there] = stands, 1., CLEAN
+        if common.any():
+            with torch.no_grad(): self.write(common.nonzero()[:, 0])
 
     def ask(self, x: Tensor, t: Tensor, guess: Tensor, position: Tensor, valid: Tensor | None) -> Tensor:
         "The network's output for a block, guided, with what may not stand there ruled out."
@@ -233,7 +238,7 @@ class NoteSampler:
         if self.copies > 1: out = sum(w * o for w, o in zip(self.weights, out.chunk(self.copies)))
         if self.diffusion.prediction_type != "token": return out
         out = self.rule_out(out.float(), position)
-        if self.rule is not None: out = self.rule(out, position, self.state.ids[self.rows])
+        if self.rule is not None: out = self.rule(out, position, self.state.ids[self.rows], self.rows)
         return out
 
     def narrow(self, out: Tensor, x: Tensor | None = None, t: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -246,12 +251,20 @@ class NoteSampler:
         "Forbid [PAD] and [UNK] always, [SEP] before a note may end; force it where it must."
         out[..., PAD] = out[..., UNK] = -1e9
         limit = self.limit[self.rows].to(self.device)[:, None]
-        early = position < limit if self.forced else position < self.begun
+        early = position < (limit if self.forced else self.begun[self.rows].to(self.device)[:, None])
         out[..., SEP] = out[..., SEP].masked_fill(early, -1e9)
         end = position >= limit
         only = torch.full_like(out[0, 0], -1e9)
         only[SEP] = 0
-        return torch.where(end[..., None], only, out)
+        out = torch.where(end[..., None], only, out)
+        if self.own is None: return out
+        own = self.own[self.rows].gather(1, position)
+        return torch.where((own == PAD)[..., None], out, torch.full_like(out, -1e9).scatter(-1, own[..., None], 0.))
+
+def beginning(there: Tensor, size: int) -> Tensor: # (slots,) from (batch, slots)
+    "The blocks from the left that are there in every note."
+    run = int(there.all(0).int().cumprod(0).sum())
+    return torch.arange(there.shape[1]) < run - run % size
 
 # %% ../nbs/08_sampling.ipynb #daece1f3
 @patch
@@ -408,20 +421,21 @@ def sample(
     noise: NoteNoise,               # of as many notes
     config: SamplingConfig = SamplingConfig(),
     lengths: Tensor | None = None,  # (batch,) tokens without [SEP]; the whole note needs them
-    given: Tensor | None = None,    # (tokens,) ids that stand already, of every note, and [PAD] where something is to be written
+    given: Tensor | None = None,    # (tokens,) ids that stand already, of every note, and [PAD] where something is to be written; or (batch, tokens) how each note begins, [PAD] behind it
     order: Tensor | None = None,    # positions to write, first to last; all that are open, from left to right, if None
     rule: Rule | None = None,       # what may stand where, beyond what must always hold
     others: Others = (),            # more diagnoses, whose log-priors are added by their weights (Liu et al. 2022); a negative weight pushes away
 ) -> Iterator[State]:
     "Write notes, yielding the same `State` after every step. Raises `ValueError` if lengths are missing or too long, or if `order` holds what is not open."
+    if given is not None and given.dim() == 2 and (SEP in given or order is not None or checkpoint.config.prediction_type != "token" and len(given) > 1): raise ValueError("each note its own beginning: none may hold [SEP], order is from the left, and the network has to predict tokens")
     if given is not None and SEP in given: lengths = torch.full((len(context),), given.tolist().index(SEP)) # it ends where it is said to end
     if config.block_size is None and lengths is None: raise ValueError("the whole note at once needs its length: give lengths, or a block_size")
     if checkpoint.config.prediction_type != "token": config = replace(config, substeps=1, passes=0) # no log-prior that could be kept
     most = checkpoint.config.max_tokens - 1
     if lengths is not None and (lengths.max() > most or lengths.min() < 1): raise ValueError(f"length {int(lengths.max())}: must lie between 1 and {most} tokens")
-    if given is not None and len(given) > most: raise ValueError(f"{len(given)} tokens are given: at most {most}")
+    if given is not None and given.shape[-1] > most: raise ValueError(f"{given.shape[-1]} tokens are given: at most {most}")
     if config.passes and (given is not None or order is not None): raise ValueError("passes write a note from nothing and from the left: leave out given and order, or passes")
-    slots = len(given) if given is not None and SEP in given else slots_for(checkpoint, config, lengths, 0 if given is None else len(given))
+    slots = len(given) if given is not None and SEP in given else slots_for(checkpoint, config, lengths, 0 if given is None else given.shape[-1])
     if order is not None:
         stands = torch.zeros(slots, dtype=torch.bool) if given is None else F.pad(given != PAD, (0, slots - len(given)))
         if len(order.unique()) < len(order) or (order < 0).any() or (order >= slots).any() or stands[order].any(): raise ValueError(f"order = {order.tolist()}: must hold open positions, below {slots}, each at most once")

@@ -86,7 +86,7 @@ def measure(checkpoint: Checkpoint, notes: NotesDataset, held_out: pd.DataFrame,
     wanted = [(model.find(d), i) for d, k in held_out.diagnosis[2 * n : 3 * n].value_counts().items() for i in range(k)]
     for name, way in WAYS.items():
         if name != "whole" and (not token or config.block_sizes == (None,)): continue
-        texts = plain(x.text for x in model.write(wanted, settings("balanced", **way | ({} if token else {"ramp": 0., "substeps": 1})), 0))
+        texts = plain(x.text for x in model.write(wanted, settings("balanced", no_repeat=False, **way | ({} if token else {"ramp": 0., "substeps": 1})), 0))
         out |= {f"seen 4 {name}": book.seen(texts, 4).value / book.seen(others, 4).value, f"AUC {name}": judged(texts + real, len(texts), word_judge()).value}
     return {k: round(v, 4) for k, v in out.items()}
 

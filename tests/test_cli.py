@@ -211,7 +211,7 @@ def start_training(place: Path, *arguments) -> subprocess.Popen:
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_killed_generation_goes_on(place):
     "Killed in the middle, the same command goes on and gives what one that was left alone gives: every note once. Another request does not."
-    command = "generate", "Gout", "Croup", "--preset", "fast", "--n", 20, "--length", 25, "--seed", 1
+    command = "generate", "Gout", "Croup", "--preset", "fast", "--n", 20, "--length", 10, "--seed", 1
     process = subprocess.Popen([*MEDDIFF, *map(str, command), "--output", "notes.jsonl"], stderr=subprocess.DEVNULL)
     until = time.monotonic() + 120
     while not Path("notes.jsonl.part").exists() or Path("notes.jsonl.part").read_bytes().count(b"\n") < 3:
