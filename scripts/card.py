@@ -13,6 +13,7 @@ from pages import ROOT
 CARD = ROOT / "meddiff/checkpoint/README.md"
 COLUMNS = {  # file in nbs/evaluation → how its notes were written
     "balanced": "token by token",
+    "as-drawn": "the same, nothing mended",
     "blocks-of-4": "blocks of 4",
     "whole-note": "whole note, 100 steps",
     "passes": "whole note, 100 passes",
