@@ -45,7 +45,7 @@ from .evaluation import Phrasebook, distinct, known
 from .inside import Film, Frame, around, clocks_at, diagnosis_attention, look_on, nearest_words, paths, schedule_curve, token_names, word_map
 from .jobs import PLACES, WHOLE, Job, by_block, by_noise, by_save, file_here, find_logs, guess_columns, job_of, keep_upload, last_words, lasting, output_named, read_header, read_log, speed, stamp, start_job, stop_job, survey, train_options
 from .pipeline import GAP, PRESETS, MedicalDiffusion, Note, settings
-from .sampling import SAMPLERS, SamplingConfig
+from .sampling import FEW, SAMPLERS, SamplingConfig
 from .training import SHIPPED, beside
 
 # %% ../nbs/12_app.ipynb #d2124de5
@@ -236,10 +236,10 @@ def expected_steps(
     length: int | None,   # tokens, if told
     batches: int = 1,     # of whole notes, one after another
 ) -> int:
-    "Network evaluations to expect: exact if the length is told, the most there can be for whole notes and with passes."
-    if config.passes: return config.passes + 1
+    "Network evaluations to expect: exact if the length is told, the most there can be for whole notes, about right where tokens are guessed ahead."
     if config.block_size is None: return config.num_inference_steps * batches
     tokens = length or int(lengths[round(100 * n / (n + 1))])
+    if config.passes and (n <= FEW or config.passes < tokens): return min(config.passes, math.ceil(.4 * (tokens + 1)))
     return math.ceil((tokens + 1) / config.block_size) * config.num_inference_steps
 
 def describe(
@@ -250,7 +250,7 @@ def describe(
     n, each = config.num_inference_steps, " each" if config.block_size else ""
     blocks = f"blocks of {config.block_size}" if config.block_size and config.block_size > 1 else "a token at a time" if config.block_size else "the whole note at once"
     steps = f"{n} steps{each}" if config.substeps == 1 else f"{n} evaluation{'s' * (n > 1)} and {n * config.substeps} reverse steps{each}"
-    if config.passes: blocks, steps = "all tokens at once", f"{config.passes} passes"
+    if 0 < config.passes < 100: blocks = f"{blocks}, guessed ahead in at most {config.passes} evaluations"
     extra = [f"top-p {config.top_p:g}"] * (config.top_p < 1) + [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1) + ["items may come twice"] * (not config.no_repeat)
     wanted = [f"{asked.get('length')} tokens"] * ("length" in asked) + [f"{word} “{w}”" for key, word in (("must", "with"), ("avoid", "without")) for w in asked.get(key, ())]
     return ", ".join([blocks, steps, config.sampler, f"temperature {config.temperature:g}", *extra, *wanted])

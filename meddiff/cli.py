@@ -62,7 +62,7 @@ SUBSTEPS = Annotated[Optional[int], typer.Option(help="Reverse steps an evaluati
 SAMPLER = Annotated[Optional[str], typer.Option(help="How points move: ddim, ddpm, dpm++ or q.")]
 TEMPERATURE = Annotated[Optional[float], typer.Option(help="Below 1 bolder, above 1 more varied.")]
 TOP_P = Annotated[Optional[float], typer.Option(help="Only the likeliest tokens that hold this share of the probability; 1: all.")]
-PASSES = Annotated[Optional[int], typer.Option(help="With blocks of 1: all tokens at once, so many times over.", min=0)]
+PASSES = Annotated[Optional[int], typer.Option(help="With blocks of 1: tokens are guessed ahead and checked in one evaluation, at most so many times; 0: one after another.", min=0)]
 RAMP = Annotated[Optional[float], typer.Option(help="How far the left of a block runs ahead of its right.")]
 GUIDANCE = Annotated[Optional[float], typer.Option(help="Classifier-free guidance; 1: none.")]
 NO_REPEAT = Annotated[Optional[bool], typer.Option("--no-repeat/--repeat", help="Write anew from where a sentence lists an item again; on unless told otherwise.")]

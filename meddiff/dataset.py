@@ -7,7 +7,7 @@ Docs: https://meddiff.github.io/meddiff/dataset.html.md"""
 # %% auto #0
 __all__ = ['SPLITS', 'JITTER', 'place', 'read_text', 'records', 'column_at', 'split_by_hash', 'find_columns', 'check_row',
            'check_table', 'load_table', 'shorten', 'NotesDataset', 'index_of', 'sentence_marks', 'Batch', 'collate',
-           'nearly_sorted', 'pack', 'LengthBuckets', 'padding_share']
+           'nearly_sorted', 'pack', 'LengthBuckets', 'padding_share', 'Continuations']
 
 # %% ../nbs/04_dataset.ipynb #cf7e4ffb
 import csv, io, warnings
@@ -314,3 +314,57 @@ def padding_share(
 ) -> float:
     "The share of tokens that are padding."
     return 1 - int(lengths.sum()) / sum(len(b) * int(lengths[b].max()) for b in batches)
+
+# %% ../nbs/04_dataset.ipynb #7cc21a48
+class Continuations:
+    "The commonest next token behind two others, in notes of one diagnosis or of any. Only what shorter contexts do not say already is kept."
+    def __init__(self,
+        keys: Tensor,    # (n,) int64, sorted: contexts as `key` writes them
+        tokens: Tensor,  # (n,) int32
+        vocabulary: int,
+    ): self.keys, self.tokens, self.vocabulary = keys, tokens, vocabulary
+
+    def key(self, diagnosis, last_but_one, last):
+        "A context as one number. Diagnosis −1: of any; last but one `vocabulary`: any."
+        return ((diagnosis + 1) * (self.vocabulary + 1) + last_but_one) * self.vocabulary + last
+
+    @classmethod
+    def count(cls,
+        notes: NotesDataset,
+        vocabulary: int,
+        least: int = 4,  # times that a context has to come
+    ) -> "Continuations":
+        "What usually comes next in these notes."
+        self, size = cls(torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.int32), vocabulary), len(notes)
+        flat = np.concatenate([np.zeros(0, np.int64)] + [x for ids in notes.ids for x in (np.zeros(2, np.int64), ids.numpy())])
+        diagnosis = np.repeat(notes.diagnosis.numpy()[:size], notes.lengths.numpy() + 2)
+        first, second, token, of = flat[:-2], flat[1:-1], flat[2:], diagnosis[2:]
+        known, levels = {}, ((-1, vocabulary), (-1, first), (of, first)) # from the shortest context to the longest
+        for d, before in levels:
+            context = np.broadcast_to(self.key(d, before, second), token.shape)[token != PAD]
+            pairs, times = np.unique(context * vocabulary + token[token != PAD], return_counts=True)
+            context = pairs // vocabulary
+            begins = np.flatnonzero(np.r_[True, context[1:] != context[:-1]]) if len(context) else np.zeros(0, np.int64)
+            best = np.lexsort((-times, context))[begins]
+            often = np.add.reduceat(times, begins) >= least if len(begins) else np.zeros(0, bool)
+            for c, t in zip(context[best][often].tolist(), (pairs[best] % vocabulary)[often].tolist()):
+                last = c % vocabulary
+                shorter = known.get(self.key(-1, c // vocabulary % (vocabulary + 1), last), known.get(self.key(-1, vocabulary, last)))
+                if shorter != t: known[c] = t
+        keys = sorted(known)
+        return cls(torch.tensor(keys, dtype=torch.long), torch.tensor([known[k] for k in keys], dtype=torch.int32), vocabulary)
+
+    def __len__(self) -> int: return len(self.keys)
+
+    def __call__(self,
+        before: Tensor,    # (notes, 2) int64, the last two tokens, [PAD] before the first
+        diagnosis: Tensor, # (notes,) int64
+    ) -> Tensor:           # (notes,) int64, [PAD] where nothing is known
+        "What usually comes next."
+        (last_but_one, last), guess = before.unbind(1), torch.zeros_like(diagnosis)
+        if not len(self): return guess
+        any_ = torch.full_like(diagnosis, -1)
+        for key in (self.key(any_, torch.full_like(last, self.vocabulary), last), self.key(any_, last_but_one, last), self.key(diagnosis, last_but_one, last)):
+            at = torch.searchsorted(self.keys, key).clamp(max=len(self) - 1)
+            guess = torch.where(self.keys[at] == key, self.tokens[at].long(), guess)
+        return guess

@@ -32,9 +32,9 @@ from .training import SHIPPED, Checkpoint, fill_up, from_state, load_file, read_
 
 # %% ../nbs/09_pipeline.ipynb #485c161b
 PRESETS = {
-    "fast": SamplingConfig(block_size=1, num_inference_steps=1, substeps=4, ramp=0.0),
-    "balanced": SamplingConfig(block_size=1, num_inference_steps=1, substeps=8, ramp=0.0),
-    "best": SamplingConfig(block_size=1, num_inference_steps=1, substeps=16, ramp=0.0),
+    "fast": SamplingConfig(block_size=1, num_inference_steps=1, substeps=4, ramp=0.0, passes=512),
+    "balanced": SamplingConfig(block_size=1, num_inference_steps=1, substeps=8, ramp=0.0, passes=512),
+    "best": SamplingConfig(block_size=1, num_inference_steps=1, substeps=16, ramp=0.0, passes=512),
 }
 
 def settings(
@@ -47,6 +47,7 @@ def settings(
     unknown = set(changes) - set(base)
     if unknown: raise ValueError(f"unknown setting {min(unknown)!r}: choose among {', '.join(base)}")
     size = changes.get("block_size", base["block_size"])
+    if size != 1 or changes.get("sampler") not in (None, "ddim", "dpm++") or changes.get("eta"): base["passes"] = 0 # a guess can be checked where a token's noise decides it
     if size != base["block_size"]: base |= dict(num_inference_steps=100, ramp=128., temperature=.8) if size is None else dict(num_inference_steps=2 * size, ramp=float(size), substeps=4, temperature=.9) if isinstance(size, int) and 1 < size <= 500 else {}
     return SamplingConfig(**base | {k: v for k, v in changes.items() if v is not None or k == "block_size"})
 
@@ -142,6 +143,7 @@ class Found:
     name: str
     context: Tensor       # (context, …)
     lengths: Tensor       # (101,) percentiles of tokens
+    known: int            # which of the checkpoint's diagnoses it is, or the nearest of them
     nearest: str | None   # the most similar known diagnosis, where it is not known itself
     others: list[tuple["Found", float]] = field(default_factory=list) # diagnoses that speak with it, and their weights against its own
 
@@ -156,16 +158,16 @@ def find(self: MedicalDiffusion,
         if not diagnosis or next(iter(diagnosis.values())) <= 0: raise ValueError(f"diagnoses {diagnosis}: the first must have a weight above 0")
         (first, w), *others = [(self.find(d), float(w)) for d, w in diagnosis.items()]
         name = "".join(f" {'−' if v < 0 else '+'} {'' if abs(v) == 1 else f'{abs(v):g} '}{f.name}" for f, v in [(first, w), *others])[3:]
-        return Found(name, first.context, first.lengths, first.nearest, [(f, v / w) for f, v in others])
+        return Found(name, first.context, first.lengths, first.known, first.nearest, [(f, v / w) for f, v in others])
     name = " ".join(str(diagnosis).split())
     if not name: raise ValueError("the diagnosis is blank: say what the note should be about")
     c = self.checkpoint
     if name.lower() in self.known:
         i = self.known[name.lower()]
-        return Found(c.names[i], c.context[i][c.context_mask[i]], c.lengths[i], None)
+        return Found(c.names[i], c.context[i][c.context_mask[i]], c.lengths[i], i, None)
     context, mask = c.space.encode([name], prefix=c.config.conditioning == "prefix")
     i, _ = nearest((context, mask), (c.context, c.context_mask))
-    return Found(name, context[0], c.lengths[i], c.names[i])
+    return Found(name, context[0], c.lengths[i], int(i), c.names[i])
 
 # %% ../nbs/09_pipeline.ipynb #fa36a11f
 SENTENCES, ITEMS = re.compile(r"(?<=[.;:!?])\s+|\n+"), re.compile(r"\s*,\s+(?:(?:and|or)\s+)?|\s+(?:[/+&]|and|or)\s+") # what stands between
@@ -279,7 +281,7 @@ def anew(self: MedicalDiffusion, drafts: list[Draft], words: Words, config: Samp
         return out
     lengths = torch.tensor([length or max(d.size, len(d.kept)) for d in drafts]) if length or config.block_size is None else None
     given = pad_sequence([d.kept for d in drafts], batch_first=True, padding_value=PAD)
-    for state in self.sampled([d.found for d in drafts], [(seed, d.found.name, f"{d.index}.{d.attempt}") for d in drafts], replace(config, passes=0), lengths, given=given, rule=rule): yield state
+    for state in self.sampled([d.found for d in drafts], [(seed, d.found.name, f"{d.index}.{d.attempt}") for d in drafts], config, lengths, given=given, rule=rule): yield state
     for row, d in enumerate(drafts): d.take(state.of(row))
 
 def side_by_side(config: SamplingConfig, batch_size: int) -> int:
@@ -324,7 +326,7 @@ def states(self: MedicalDiffusion,
 def sampled(self: MedicalDiffusion, found: list[Found], keys: list[tuple], config: SamplingConfig, lengths: Tensor | None = None, **more) -> Iterator[State]:
     "`meddiff.sampling.sample` for these diagnoses, with noise of these keys."
     others = [(*contexts([f.others[k][0] for f in found]), found[0].others[k][1]) for k in range(len(found[0].others))]
-    yield from sample(self.checkpoint, *contexts(found), NoteNoise(keys, self.checkpoint.space.d), config, lengths, others=others, **more)
+    yield from sample(self.checkpoint, *contexts(found), NoteNoise(keys, self.checkpoint.space.d), config, lengths, diagnosis=torch.tensor([f.known for f in found]), others=others, **more)
 
 def contexts(found: list[Found]) -> tuple[Tensor, Tensor]: # (batch, context, …) and its mask
     "Diagnoses side by side."
@@ -554,7 +556,7 @@ def ln_p(self: MedicalDiffusion, ids: Tensor, found: Found) -> Tensor: # (batch,
 @torch.no_grad()
 def land(self: MedicalDiffusion, found: Found, index: int, state: State, words: Words, config: SamplingConfig, seed: int, length: int, tries: int = 16) -> State:
     "A note with its end drawn from `tries` ends, each written token by token."
-    keep, alone = max(length - TAIL, 0), replace(config, block_size=1, num_inference_steps=1, ramp=0., passes=0)
+    keep, alone = max(length - TAIL, 0), replace(config, block_size=1, num_inference_steps=1, ramp=0.)
     keys = [(seed, found.name, f"{index}.end.{k}") for k in range(tries)]
     for new in self.sampled([found] * tries, keys, alone, torch.full((tries,), length), given=state.ids[0, :keep] if keep else None, rule=words.rule): pass
     weight = self.ln_p(new.ids[:, : length + 1], found)[:, keep:].sum(1) - new.log_prior[:, keep:length].sum(1)

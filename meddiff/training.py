@@ -30,7 +30,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
-from .dataset import Batch, LengthBuckets, NotesDataset, collate
+from .dataset import Batch, Continuations, LengthBuckets, NotesDataset, collate
 from .denoiser import DenoiserConfig, DiffusionTransformer, Layout, batch_layout, layout_of
 from .diffusion import GaussianDiffusion
 from .embedding import SEP, EmbeddingSpace
@@ -51,6 +51,7 @@ class Checkpoint:
     names: list[str]            # the diagnoses of the training notes
     context: Tensor             # (diagnoses, context, encoder_width or d) as `EmbeddingSpace.encode` gives it
     context_mask: Tensor        # (diagnoses, context)
+    usual: Continuations        # what usually comes next in their notes
     lengths: Tensor             # (diagnoses, 101) percentiles 0 … 100 of the lengths of their notes, in tokens without [SEP]
     card: dict = field(default_factory=dict) # what is told of the training: steps, tokens, seconds, losses
 
@@ -88,7 +89,7 @@ def assemble(table, space: EmbeddingSpace, schedule: NoiseSchedule, config: Deno
     context, mask = space.encode(data.names, prefix=config.conditioning == "prefix")
     context = context.to(torch.bfloat16).float() # as a checkpoint keeps it
     fitted = Restorer.fit(table.note.tolist()[:50_000], space)
-    return Checkpoint(space, schedule, config, build_model(config, space, schedule), fitted, data.names, context, mask, length_percentiles(data)), data
+    return Checkpoint(space, schedule, config, build_model(config, space, schedule), fitted, data.names, context, mask, Continuations.count(data, len(space)), length_percentiles(data)), data
 
 # %% ../nbs/07_training.ipynb #775ffc16
 def text_state(space: EmbeddingSpace, restorer: Restorer) -> dict:
@@ -108,7 +109,7 @@ def state(self: Checkpoint) -> dict:
     "The checkpoint as tensors, numbers and strings."
     return text_state(self.space, self.restorer) | dict(format=FORMAT, config=asdict(self.config), weights={k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()},
                 schedule=dict(alphas_cumprod=self.schedule.alphas_cumprod, name=self.schedule.name),
-                names=list(self.names), context=self.context.to(torch.bfloat16), context_mask=self.context_mask, lengths=self.lengths, card=self.card)
+                names=list(self.names), context=self.context.to(torch.bfloat16), context_mask=self.context_mask, usual=dict(keys=self.usual.keys, tokens=self.usual.tokens), lengths=self.lengths, card=self.card)
 
 def from_state(state: dict, source: str = "checkpoint") -> Checkpoint:
     "The inverse of `Checkpoint.state`. Raises `ValueError` if weights and sizes do not fit each other."
@@ -120,7 +121,7 @@ def from_state(state: dict, source: str = "checkpoint") -> Checkpoint:
         config = DenoiserConfig(**state["config"])
         model = build_model(config, space, schedule)
         model.load_state_dict({k: v.float() for k, v in state["weights"].items()})
-        return Checkpoint(space, schedule, config, model.eval(), restorer, state["names"], state["context"].float(), state["context_mask"], state["lengths"], state["card"])
+        return Checkpoint(space, schedule, config, model.eval(), restorer, state["names"], state["context"].float(), state["context_mask"], Continuations(state["usual"]["keys"], state["usual"]["tokens"], len(space)), state["lengths"], state["card"])
     except (KeyError, TypeError, RuntimeError) as e: raise ValueError(f"{source}: does not fit together: {str(e).splitlines()[0][:120]}; train it anew or take the file it was saved as") from None
 
 # %% ../nbs/07_training.ipynb #7adf6a3c
@@ -156,7 +157,7 @@ def write_folder(
     folder, state = Path(folder), checkpoint.state()
     folder.mkdir(parents=True, exist_ok=True)
     exact = {"alphas_cumprod", "counts", "mean", "components"}
-    tensors = {f"{group}.{k}": v for group in ("weights", "space", "schedule") for k, v in state[group].items() if isinstance(v, Tensor)} | {k: state[k] for k in ("context", "context_mask", "lengths")}
+    tensors = {f"{group}.{k}": v for group in ("weights", "space", "schedule", "usual") for k, v in state[group].items() if isinstance(v, Tensor)} | {k: state[k] for k in ("context", "context_mask", "lengths")}
     half = lambda k, v: v.to(torch.bfloat16) if v.is_floating_point() and k.split(".")[-1] not in exact else v
     write_atomically(folder / "model.safetensors", lambda p: save_file({k: half(k, v).contiguous() for k, v in tensors.items()}, p))
     plain = {k: state[k] for k in ("format", "config", "names", "card")} | {"restorer": json.loads(state["restorer"]), "schedule": state["schedule"]["name"], "scale": state["space"]["scale"], "encoder": state["space"]["encoder"], "special": state["tokenizer"]["special"]}
@@ -173,7 +174,7 @@ def read_folder(
         plain, tensors = json.loads((folder / "config.json").read_text(encoding="utf-8")), load_tensors(folder / "model.safetensors")
         group = lambda name: {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(name + ".")}
         state = {k: plain[k] for k in ("format", "config", "names", "card")} | {k: tensors[k] for k in ("context", "context_mask", "lengths")} | {
-            "weights": group("weights"), "space": group("space") | {"scale": plain["scale"], "encoder": plain["encoder"]}, "schedule": group("schedule") | {"name": plain["schedule"]},
+            "weights": group("weights"), "usual": group("usual"), "space": group("space") | {"scale": plain["scale"], "encoder": plain["encoder"]}, "schedule": group("schedule") | {"name": plain["schedule"]},
             "restorer": json.dumps(plain["restorer"]), "tokenizer": {"json": (folder / "tokenizer.json").read_text(encoding="utf-8"), "special": plain["special"]}}
     except FileNotFoundError as e: raise ValueError(f"{folder}: no checkpoint there: {Path(e.filename or 'model.safetensors').name} is missing") from None
     except Exception as e: raise ValueError(f"{folder}: not a meddiff checkpoint, or damaged ({type(e).__name__}: {str(e).splitlines()[0][:80]})") from None

@@ -16,7 +16,7 @@ COLUMNS = {  # file in nbs/evaluation → how its notes were written
     "as-drawn": "the same, nothing mended",
     "blocks-of-4": "blocks of 4",
     "whole-note": "whole note, 100 steps",
-    "passes": "whole note, 100 passes",
+    "passes": "at most 32 passes",
 }
 
 

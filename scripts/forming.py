@@ -4,7 +4,8 @@
     python scripts/forming.py --check    # exit 1 if it was drawn with other weights
 
 The note is the first of the seeds 0, 1, 2, … that fits the picture and in which the checker finds no contradiction. It is written
-in passes: every pass looks at the whole note at once and draws every token again from that token's own noise, until none changes.
+in passes: all that is not yet known is guessed, and every pass looks at the whole guess at once and draws every token from that
+token's own noise, until all guesses were right.
 The picture is an SVG that moves by CSS alone. Where nothing moves (a reader who wants less motion, a viewer without animation, a
 print) it shows the finished note, and after two rounds it comes to rest there for everybody.
 """
@@ -20,11 +21,11 @@ from pages import ROOT
 
 PICTURE = ROOT / "nbs" / "images" / "forming.svg"
 DIAGNOSIS, SEEDS = "Community-acquired pneumonia", range(64)
-PASSES = 400                       # more than any note needs: it ends when nothing changes
+PASSES = 400                       # more than any note needs: it ends when all is known
 TOKENS, CHARACTERS = (34, 72), 330 # what fits the picture
 WIDTH, MARGIN, TOP, LINE, FONT = 720, 30, 92, 37, 21
 COLUMN = FONT * 0.602              # a character of the usual fixed-width fonts
-FRAMES, FRAME, NOISE, REST, ROUNDS = 44, 0.2, 1.4, 4.0, 2 # how many, seconds each, of noise alone, of the finished note; rounds
+FRAMES, FRAME, NOISE, REST, ROUNDS = 44, 0.3, 1.4, 4.0, 2 # how many, seconds each, of noise alone, of the finished note; rounds
 LEVELS = (0.3, 0.6, 0.9)           # probability of the token when it was drawn, where the tint changes
 STYLE = """
 svg{color-scheme:light dark;--card:#fbf9f5;--edge:#d9d3c7;--ink:#1c2b36;--soft:#56646e;--u0:#b4480b;--u1:#8a4a1e;--u2:#5d4327;--dot:#c77b3e;--cell:#d5ccbd;--full:#2d6a78}
@@ -89,7 +90,7 @@ def filmed(model) -> Film:
 
     seed = chosen(model)
     states = []
-    for notes, state in model.stream(DIAGNOSIS, seed=seed, passes=PASSES): states.append((state.ids[0].clone(), state.log_prior[0].exp().clone(), (state.clocks[0] == CLEAN).clone()))
+    for notes, state in model.stream(DIAGNOSIS, seed=seed, passes=PASSES, window=512): states.append((state.ids[0].clone(), state.log_prior[0].exp().clone(), (state.clocks[0] == CLEAN).clone()))
     note, n, total = notes[0], len(notes[0].confidence), len(states)
     kept = sorted({round(1 + (total - 1) * (k / (FRAMES - 1)) ** 1.25) for k in range(FRAMES)}) # the first passes change most
     slots, last = laid_out(note.text, note.spans), states[-1][0][:n]
