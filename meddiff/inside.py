@@ -19,7 +19,6 @@ from torch import Tensor
 from .denoiser import SHARPNESS, Layout, Written, batch_layout, layout_of, rotate
 from .embedding import PAD, SEP, EmbeddingSpace
 from .pipeline import Diagnosis, MedicalDiffusion, Note, contexts
-from .sampling import ended
 from .schedule import NoiseSchedule
 
 # %% ../nbs/11b_inside.ipynb #b714b80f
@@ -68,7 +67,8 @@ def token_names(
     space: EmbeddingSpace,
 ) -> list[str]:            # such as "7 fever", counted from 1
     "The tokens of a note before its end, by place and word piece."
-    return [f"{i} {piece}" for i, piece in enumerate(space.pieces(frame.ids[: int(ended(frame.ids[None]))]), 1)]
+    ids = frame.ids.tolist()
+    return [f"{i} {piece}" for i, piece in enumerate(space.pieces(ids[: ids.index(SEP)] if SEP in ids else ids), 1)]
 
 # %% ../nbs/11b_inside.ipynb #123b6323
 def schedule_curve(
