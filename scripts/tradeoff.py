@@ -26,7 +26,7 @@ WAYS: dict[str, dict] = {
     **{f"token by token, {k} reverse steps": dict(substeps=k) for k in (1, 2, 4, 8, 16)},
     **{f"token by token, top-p {p}": dict(top_p=p) for p in (.8, .9, .95, .98, 1.)},
     **{f"token by token, {sampler}": dict(sampler=sampler) for sampler in ("ddpm", "dpm++", "q")},
-    **{f"all at once, {k} passes": dict(passes=k) for k in (4, 8, 12, 16, 24, 32, 48, 100)},
+    **{f"guessed ahead, at most {k} evaluations": dict(passes=k) for k in (4, 8, 12, 16, 24, 32, 48, 100)},
     **{f"blocks of {size}": how for size, how in BLOCKS.items()},
     **{f"blocks of {size}, half the steps": how | dict(num_inference_steps=size) for size, how in BLOCKS.items()},
     **{f"blocks of {size}, temperature {T}": how | dict(temperature=T) for size, how in BLOCKS.items() for T in (.8, .9)},
