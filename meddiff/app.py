@@ -250,7 +250,7 @@ def describe(
     n, each = config.num_inference_steps, " each" if config.block_size else ""
     blocks = f"blocks of {config.block_size}" if config.block_size and config.block_size > 1 else "a token at a time" if config.block_size else "the whole note at once"
     steps = f"{n} steps{each}" if config.substeps == 1 else f"{n} evaluation{'s' * (n > 1)} and {n * config.substeps} reverse steps{each}"
-    if 0 < config.passes < 100: blocks = f"{blocks}, guessed ahead in at most {config.passes} evaluations"
+    if config.passes: blocks += ", guessed ahead" + f" in at most {config.passes} evaluations" * (config.passes < 100)
     extra = [f"top-p {config.top_p:g}"] * (config.top_p < 1) + [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1) + ["items may come twice"] * (not config.no_repeat)
     wanted = [f"{asked.get('length')} tokens"] * ("length" in asked) + [f"{word} “{w}”" for key, word in (("must", "with"), ("avoid", "without")) for w in asked.get(key, ())]
     return ", ".join([blocks, steps, config.sampler, f"temperature {config.temperature:g}", *extra, *wanted])

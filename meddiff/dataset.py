@@ -335,9 +335,9 @@ class Continuations:
         least: int = 4,  # times that a context has to come
     ) -> "Continuations":
         "What usually comes next in these notes."
-        self, size = cls(torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.int32), vocabulary), len(notes)
+        self = cls(torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.int32), vocabulary)
         flat = np.concatenate([np.zeros(0, np.int64)] + [x for ids in notes.ids for x in (np.zeros(2, np.int64), ids.numpy())])
-        diagnosis = np.repeat(notes.diagnosis.numpy()[:size], notes.lengths.numpy() + 2)
+        diagnosis = np.repeat(notes.diagnosis.numpy(), notes.lengths.numpy() + 2)
         first, second, token, of = flat[:-2], flat[1:-1], flat[2:], diagnosis[2:]
         known, levels = {}, ((-1, vocabulary), (-1, first), (of, first)) # from the shortest context to the longest
         for d, before in levels:
