@@ -340,24 +340,25 @@ def evaluate(
 
 @cli.command()
 def bench(
-    n: Annotated[int, typer.Option(help="Notes of each measurement, denoised as one batch.", min=1)] = 16,
+    n: Annotated[int, typer.Option(help="Notes in the largest batch.", min=1)] = 128,
+    whole: Annotated[int, typer.Option(help="Notes that are written as a whole in 20, 50 and 1000 steps.", min=1)] = 8,
+    long: Annotated[bool, typer.Option("--long", help="Also the memory of writing 1,000 and 20,000 notes, which takes some minutes.")] = False,
     checkpoint: CHECKPOINT = None,
     device: DEVICE = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    output: Annotated[Optional[Path], typer.Option(help="Write the rows to a .json, or the figure to a .png or .svg.")] = None,
 ) -> None:
-    "Measure the speed of generation: the presets, and the whole note in 20, 50 and 1000 steps."
-    import time
-    from meddiff.pipeline import PRESETS, MedicalDiffusion
-    model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
-    settings = {p: dict(preset=p) for p in PRESETS} | {f"whole note, {k} steps": dict(block_size=None, num_inference_steps=k, substeps=1, ramp=0.0, sampler="ddpm" if k == 1000 else "ddim") for k in (20, 50, 1000)}
-    name = model.checkpoint.names[0]
-    model.generate(name, min(n, 2), seed=0) # the first call pays for what later ones find ready
-    for what, changes in settings.items():
-        start = time.perf_counter()
-        notes = model.generate(name, n, seed=0, batch_size=n, **changes)
-        seconds, tokens = time.perf_counter() - start, sum(len(x.confidence) for x in notes)
-        row = {"setting": what, "notes": n, "seconds": round(seconds, 2), "notes/s": round(n / seconds, 2), "tokens/s": round(tokens / seconds, 1)}
-        print(json.dumps(row) if as_json else "   ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+    "Measure speed: cold start, presets beside an equal GPT-2, the whole note, training; with shares of what the machine can do."
+    from meddiff.pipeline import MedicalDiffusion
+    from meddiff.speed import bench as measure, figure, in_words
+    from meddiff.training import write_atomically
+    check_output(output, (".json", ".png", ".svg"))
+    rows, model = [], MedicalDiffusion.from_pretrained(checkpoint, device=device)
+    for row in measure(model, checkpoint, tuple(sorted({k for k in (1, 8) if k < n} | {n})), whole, long):
+        rows.append(row)
+        print(json.dumps(row, ensure_ascii=False) if as_json else in_words(row), flush=True)
+    if output and output.suffix == ".json": write_atomically(output, lambda p: p.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"))
+    elif output: write_atomically(output, lambda p: figure(rows).savefig(p, format=output.suffix[1:], dpi=150))
 
 # %% ../nbs/11_cli.ipynb #020ebdfb
 @cli.command()

@@ -317,12 +317,15 @@ def padding_share(
 
 # %% ../nbs/04_dataset.ipynb #7cc21a48
 class Continuations:
-    "The commonest next token behind two others, in notes of one diagnosis or of any. Only what shorter contexts do not say already is kept."
+    "What comes next behind two tokens, and how often, in notes of one diagnosis or of any. Only contexts that say something else than shorter ones are kept."
+    most = 6 # tokens that are kept of each
+
     def __init__(self,
         keys: Tensor,    # (n,) int64, sorted: contexts as `key` writes them
-        tokens: Tensor,  # (n,) int32
+        tokens: Tensor,  # (n, most) int16, or int32 for a large vocabulary; the commonest first, [PAD] where there are fewer
+        shares: Tensor,  # (n, most) uint8, of all that came there, in 255ths
         vocabulary: int,
-    ): self.keys, self.tokens, self.vocabulary = keys, tokens, vocabulary
+    ): self.keys, self.tokens, self.shares, self.vocabulary = keys, tokens, shares, vocabulary
 
     def key(self, diagnosis, last_but_one, last):
         "A context as one number. Diagnosis −1: of any; last but one `vocabulary`: any."
@@ -332,39 +335,62 @@ class Continuations:
     def count(cls,
         notes: NotesDataset,
         vocabulary: int,
-        least: int = 4,  # times that a context has to come
+        least: int = 8,   # times that a context has to come
+        news: float = .3, # share of what comes there that has to be other than behind the shorter context
     ) -> "Continuations":
-        "What usually comes next in these notes."
-        self = cls(torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.int32), vocabulary)
+        "What comes next in these notes."
+        self = cls(torch.zeros(0, dtype=torch.long), torch.zeros(0, cls.most, dtype=torch.int32), torch.zeros(0, cls.most, dtype=torch.uint8), vocabulary)
         flat = np.concatenate([np.zeros(0, np.int64)] + [x for ids in notes.ids for x in (np.zeros(2, np.int64), ids.numpy())])
         diagnosis = np.repeat(notes.diagnosis.numpy(), notes.lengths.numpy() + 2)
         first, second, token, of = flat[:-2], flat[1:-1], flat[2:], diagnosis[2:]
-        known, levels = {}, ((-1, vocabulary), (-1, first), (of, first)) # from the shortest context to the longest
-        for d, before in levels:
-            context = np.broadcast_to(self.key(d, before, second), token.shape)[token != PAD]
-            pairs, times = np.unique(context * vocabulary + token[token != PAD], return_counts=True)
-            context = pairs // vocabulary
-            begins = np.flatnonzero(np.r_[True, context[1:] != context[:-1]]) if len(context) else np.zeros(0, np.int64)
-            best = np.lexsort((-times, context))[begins]
-            often = np.add.reduceat(times, begins) >= least if len(begins) else np.zeros(0, bool)
-            for c, t in zip(context[best][often].tolist(), (pairs[best] % vocabulary)[often].tolist()):
-                last = c % vocabulary
-                shorter = known.get(self.key(-1, c // vocabulary % (vocabulary + 1), last), known.get(self.key(-1, vocabulary, last)))
-                if shorter != t: known[c] = t
-        keys = sorted(known)
-        return cls(torch.tensor(keys, dtype=torch.long), torch.tensor([known[k] for k in keys], dtype=torch.int32), vocabulary)
+        for d, before in ((-1, vocabulary), (-1, first), (of, first)): # from the shortest context to the longest
+            more = self.counted(np.broadcast_to(self.key(d, before, second), token.shape)[token != PAD], token[token != PAD], least)
+            (tokens, shares), there = self.look(*self.shorter(more.keys)), more.shares / 255
+            common = torch.minimum(there[:, :, None], shares[:, None]) * (more.tokens[:, :, None] == tokens[:, None])
+            self = self.joined(more, there.sum(1) - common.sum((1, 2)) >= news)
+        return self
+
+    def counted(self, context: np.ndarray, token: np.ndarray, least: int) -> "Continuations":
+        "What comes behind contexts of one kind."
+        pairs, times = np.unique(context * self.vocabulary + token, return_counts=True)
+        order = np.lexsort((-times, pairs // self.vocabulary))
+        pairs, times = pairs[order], times[order]
+        keys, begins, sizes = np.unique(pairs // self.vocabulary, return_index=True, return_counts=True)
+        if not len(keys): return self
+        row, rank, total = np.repeat(np.arange(len(keys)), sizes), np.arange(len(pairs)) - np.repeat(begins, sizes), np.add.reduceat(times, begins)
+        kept, tokens, shares = rank < self.most, np.zeros((len(keys), self.most), np.int16 if self.vocabulary < 2 ** 15 else np.int32), np.zeros((len(keys), self.most), np.uint8)
+        tokens[row[kept], rank[kept]], shares[row[kept], rank[kept]] = (pairs % self.vocabulary)[kept], np.maximum(255 * times / total[row], 1)[kept].astype(np.uint8)
+        return type(self)(*(torch.from_numpy(x[total >= least]) for x in (keys, tokens, shares)), self.vocabulary)
+
+    def joined(self, more: "Continuations", new: Tensor) -> "Continuations":
+        "With those of others that are new."
+        keys, order = torch.cat([self.keys, more.keys[new]]).sort()
+        return type(self)(keys, torch.cat([self.tokens.to(more.tokens.dtype), more.tokens[new]])[order], torch.cat([self.shares, more.shares[new]])[order], self.vocabulary)
+
+    def shorter(self, keys: Tensor) -> tuple[Tensor, ...]: # the shortest first
+        "Contexts of one kind without their diagnosis, or if they have none without their last token but one."
+        last, before = keys % self.vocabulary, keys // self.vocabulary % (self.vocabulary + 1)
+        any_ = self.key(-1, self.vocabulary, last)
+        return (any_, torch.where(keys == self.key(-1, before, last), any_, self.key(-1, before, last)))
+
+    def look(self,
+        *keys: Tensor,  # (notes,) int64, the shortest contexts first
+    ) -> tuple[Tensor, Tensor]:
+        "What comes behind the longest context that is known."
+        if not len(self): return torch.zeros(len(keys[0]), self.most, dtype=torch.long), torch.zeros(len(keys[0]), self.most)
+        key = torch.stack(keys[::-1])
+        at = torch.searchsorted(self.keys, key).clamp(max=len(self) - 1)
+        known = self.keys[at] == key
+        at = at.gather(0, known.int().argmax(0, keepdim=True))[0] # the first that is known
+        return self.tokens[at].long() * known.any(0)[:, None], self.shares[at] * known.any(0)[:, None] / 255
 
     def __len__(self) -> int: return len(self.keys)
 
     def __call__(self,
         before: Tensor,    # (notes, 2) int64, the last two tokens, [PAD] before the first
         diagnosis: Tensor, # (notes,) int64
-    ) -> Tensor:           # (notes,) int64, [PAD] where nothing is known
-        "What usually comes next."
-        (last_but_one, last), guess = before.unbind(1), torch.zeros_like(diagnosis)
-        if not len(self): return guess
-        any_ = torch.full_like(diagnosis, -1)
-        for key in (self.key(any_, torch.full_like(last, self.vocabulary), last), self.key(any_, last_but_one, last), self.key(diagnosis, last_but_one, last)):
-            at = torch.searchsorted(self.keys, key).clamp(max=len(self) - 1)
-            guess = torch.where(self.keys[at] == key, self.tokens[at].long(), guess)
-        return guess
+    ) -> tuple[Tensor, Tensor]: # (notes, most) int64 tokens, the commonest first, [PAD] where nothing is known; (notes, most) their shares
+        "What comes next."
+        last_but_one, last = before.unbind(1)
+        any_, all_ = torch.full_like(diagnosis, -1), torch.full_like(last, self.vocabulary)
+        return self.look(self.key(any_, all_, last), self.key(any_, last_but_one, last), self.key(diagnosis, last_but_one, last))

@@ -7,7 +7,7 @@ Docs: https://meddiff.github.io/meddiff/pipeline.html.md"""
 # %% auto #0
 __all__ = ['PRESETS', 'Diagnosis', 'SENTENCES', 'ITEMS', 'GAP', 'WORD', 'settings', 'Note', 'MedicalDiffusion', 'pick_device',
            'Found', 'pieces_of', 'said_twice', 'as_pattern', 'Words', 'Draft', 'side_by_side', 'contexts', 'draw_seed',
-           'note_lengths', 'gaussian_cost', 'read_gaps', 'lay_out']
+           'note_lengths', 'at_once', 'gaussian_cost', 'read_gaps', 'lay_out']
 
 # %% ../nbs/09_pipeline.ipynb #b05023aa
 import hashlib, re, secrets
@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from .denoiser import Layout, batch_layout, layout_of
 from .diffusion import GaussianDiffusion
 from .embedding import PAD, SEP, UNK, nearest
-from .sampling import NoteNoise, Rule, SamplingConfig, State, sample, slots_for
+from .sampling import FEW, NoteNoise, Rule, SamplingConfig, State, sample, slots_for
 from .training import SHIPPED, Checkpoint, fill_up, from_state, load_file, read_folder, write_folder
 
 # %% ../nbs/09_pipeline.ipynb #485c161b
@@ -405,16 +405,21 @@ def batches(self: MedicalDiffusion,
     alike = [list(places) for _, places in groupby(sorted(range(len(wanted)), key=slots.__getitem__), slots.__getitem__)]
     return [places[i : i + (batch_size or len(places))] for places in alike for i in range(0, len(places), batch_size or len(places))]
 
+def at_once(config: SamplingConfig) -> int:
+    "How many notes are denoised together unless told otherwise. More than 32 are hardly faster on a CPU; with few passes, notes would wait for each other."
+    return FEW if 0 < config.passes < 100 else 32
+
 @patch
 def in_batches(self: MedicalDiffusion,
     wanted: list[tuple[Found, int]], # diagnosis and index of each note
     config: SamplingConfig,
     seed: int,
     length: int | None = None,
-    batch_size: int = 32,            # notes denoised together; more are hardly faster on a CPU
+    batch_size: int | None = None,   # notes denoised together; None: see `at_once`
     words: Words | None = None,
 ) -> Iterator[list[tuple[int, Note]]]:
     "Write the wanted notes, yielding them as each batch is done, with their places among the wanted. Memory does not grow with their number."
+    batch_size = batch_size or at_once(config)
     words, waiting = words or self.words(), [] # drafts with a flaw, until a batch of them is full
     for places in [*self.batches(wanted, config, seed, length, batch_size), []]:
         drafts, done = [], []
@@ -436,7 +441,7 @@ def write(self: MedicalDiffusion,
     config: SamplingConfig,
     seed: int,
     length: int | None = None,
-    batch_size: int = 32,            # see `in_batches`
+    batch_size: int | None = None,   # see `in_batches`
     progress: bool = False,
     words: Words | None = None,
 ) -> list[Note]:
@@ -455,7 +460,7 @@ def generate(self: MedicalDiffusion,
     length: int | None = None,    # tokens of each note
     must: Sequence[str] = (),     # words that have to appear
     avoid: Sequence[str] = (),    # words that may not
-    batch_size: int = 32,         # see `write`
+    batch_size: int | None = None, # see `in_batches`
     progress: bool = False,
     **changes,                    # see `settings`
 ) -> list[Note]:

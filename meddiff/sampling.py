@@ -53,7 +53,7 @@ def ddim(
 ) -> Tensor:
     "An implicit step (Song et al. 2021, eq. 12 and 16)."
     a_t, a_s = diffusion.at(diffusion.alphas_cumprod, t), diffusion.at(diffusion.alphas_cumprod, s)
-    sigma = eta * ((1 - a_s) / (1 - a_t).clamp(min=1e-12) * (1 - a_t / a_s)).clamp(min=0).sqrt()
+    sigma = eta * ((1 - a_s) / (1 - a_t).clamp(min=1e-12) * (1 - a_t / a_s)).clamp(min=0).sqrt() if eta else 0.
     moved = a_s.sqrt() * x_start + (1 - a_s - sigma ** 2).clamp(min=0).sqrt() * diffusion.predict_noise_from_start(x_t, t, x_start)
     return torch.where(a_t == a_s, x_t, moved + sigma * noise() if eta else moved)
 
@@ -185,7 +185,8 @@ def nucleus(
         before = value.cumsum(-1) - value
         if k >= p.shape[-1] or (before[..., -1] >= top_p).all(): break
         k *= 4
-    return log_prior.gather(-1, which).masked_fill(before >= top_p, -1e9), which
+    k = int((before < top_p).sum(-1).max()) # most of the time, far fewer than were sorted
+    return log_prior.gather(-1, which[..., :k]).masked_fill(before[..., :k] >= top_p, -1e9), which[..., :k]
 
 # %% ../nbs/08_sampling.ipynb #55111556
 FEW = 4 # notes at once, for which several tokens a pass are faster than one: more of them wait for each other
@@ -353,12 +354,20 @@ def write(self: NoteSampler, order: Tensor) -> Tensor: # hidden states (notes, n
 
 @patch
 def guess(self: NoteSampler, left: int, right: int, final: Tensor) -> int:
-    "Put what usually comes next right of each note's last final token, up to position `right` or where all guesses have ended. Returns the position behind them."
+    "Put what may come next, drawn from how often it did, right of each note's last final token, up to position `right` or where all guesses have ended. Returns the position behind them."
     rows, ids = torch.tensor(self.rows), F.pad(self.state.ids[self.rows], (2, 0))
     ids[:, 2:][torch.arange(self.state.ids.shape[1]) > final[rows, None]] = PAD
     own, diagnosis = None if self.own is None else self.own[self.rows].cpu(), None if self.diagnosis is None else self.diagnosis[rows]
+    half = timesteps(1, 1, 0., self.diffusion.num_train_timesteps, 2)[1].to(self.device)
     for at in range(left + 1, right):
-        next_ = torch.full((len(rows),), PAD) if diagnosis is None else self.checkpoint.usual(ids[:, at : at + 2], diagnosis)
+        if diagnosis is None: next_ = torch.full((len(rows),), PAD)
+        else:
+            tokens, shares = (x.to(self.device) for x in self.checkpoint.usual(ids[:, at : at + 2], diagnosis))
+            out = shares.log().masked_fill((shares == 0) | (shares.cumsum(1) - shares >= self.config.top_p), -1e9)
+            if (out[:, 1:] > -1e9).any(): # several may come: as with the network, a token's own noise decides
+                x = self.diffusion.q_sample(self.diffusion.posterior_mean(out[:, None], tokens[:, None]), half, self.start[self.rows, at][:, None]) # one implicit step from pure noise
+                tokens = tokens.gather(1, self.diffusion.log_posterior(out[:, None], x, half, tokens[:, None])[:, 0].argmax(-1, keepdim=True))
+            next_ = tokens[:, 0].cpu()
         next_ = torch.where(self.limit[rows] == at, SEP, next_)
         if own is not None: next_ = torch.where(own[:, at] != PAD, own[:, at], next_)
         ids[:, at + 2] = torch.where(at <= final[rows], ids[:, at + 2], next_)
@@ -426,7 +435,7 @@ def run(self: NoteSampler) -> Iterator[State]:
         if not self.rows: return
 
 # %% ../nbs/08_sampling.ipynb #fe408e17
-SHARED = 16 # positions
+SHARED = 4 # positions
 
 def slots_for(
     checkpoint: Checkpoint,

@@ -109,7 +109,7 @@ def state(self: Checkpoint) -> dict:
     "The checkpoint as tensors, numbers and strings."
     return text_state(self.space, self.restorer) | dict(format=FORMAT, config=asdict(self.config), weights={k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()},
                 schedule=dict(alphas_cumprod=self.schedule.alphas_cumprod, name=self.schedule.name),
-                names=list(self.names), context=self.context.to(torch.bfloat16), context_mask=self.context_mask, usual=dict(keys=self.usual.keys, tokens=self.usual.tokens), lengths=self.lengths, card=self.card)
+                names=list(self.names), context=self.context.to(torch.bfloat16), context_mask=self.context_mask, usual=dict(keys=self.usual.keys, tokens=self.usual.tokens, shares=self.usual.shares), lengths=self.lengths, card=self.card)
 
 def from_state(state: dict, source: str = "checkpoint") -> Checkpoint:
     "The inverse of `Checkpoint.state`. Raises `ValueError` if weights and sizes do not fit each other."
@@ -121,7 +121,7 @@ def from_state(state: dict, source: str = "checkpoint") -> Checkpoint:
         config = DenoiserConfig(**state["config"])
         model = build_model(config, space, schedule)
         model.load_state_dict({k: v.float() for k, v in state["weights"].items()})
-        return Checkpoint(space, schedule, config, model.eval(), restorer, state["names"], state["context"].float(), state["context_mask"], Continuations(state["usual"]["keys"], state["usual"]["tokens"], len(space)), state["lengths"], state["card"])
+        return Checkpoint(space, schedule, config, model.eval(), restorer, state["names"], state["context"].float(), state["context_mask"], Continuations(**state["usual"], vocabulary=len(space)), state["lengths"], state["card"])
     except (KeyError, TypeError, RuntimeError) as e: raise ValueError(f"{source}: does not fit together: {str(e).splitlines()[0][:120]}; train it anew or take the file it was saved as") from None
 
 # %% ../nbs/07_training.ipynb #7adf6a3c
