@@ -187,11 +187,9 @@ def training_speed(
         for _ in range(steps): trainer.one_step()
     before = trainer.tokens
     seconds, _ = clocked(work, 1, model.device)
-    made = figures(0, trainer.tokens - before, seconds, None, None)
-    if not peak: return made
-    before = trainer.tokens
-    flop = counted(work) / (trainer.tokens - before) * made["tokens"]
-    return made | figures(0, made["tokens"], seconds, flop, peak)
+    tokens, before, flop = trainer.tokens - before, trainer.tokens, None
+    if peak: flop = counted(work) / (trainer.tokens - before) * tokens
+    return {k: v for k, v in figures(0, tokens, seconds, flop, peak).items() if not k.startswith("notes")}
 
 # %% ../nbs/10b_speed.ipynb #963c537e
 def bench(
