@@ -6,23 +6,23 @@ Docs: https://meddiff.github.io/meddiff/app.html.md"""
 
 # %% auto #0
 __all__ = ['WORD', 'MARKABLE', 'CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEED', 'Fields', 'DISCLAIMER', 'CSS', 'SIZES',
-           'FRAMES', 'COPY_JS', 'COPY_CSS', 'EMPTY', 'EXAMPLE', 'LONGEST_NOTE', 'MOST_FILLINGS', 'FILL', 'REWRITE',
+           'FRAMES', 'COPY_JS', 'COPY_CSS', 'EXAMPLE', 'LONGEST_NOTE', 'MOST_FILLINGS', 'FILL', 'REWRITE',
            'EDIT_FIELDS', 'COLOURS', 'INSIDE_FIELDS', 'SIDES', 'SHIPPED_NOTES', 'UPLOAD', 'PATH', 'ROOT',
-           'TRAIN_FIELDS', 'RUNNING', 'ABOUT', 'LIMITS', 'shade', 'token_html', 'legend_html', 'word_diff', 'diff_html',
-           'kept', 'markable', 'with_gaps', 'notes_csv', 'notes_jsonl', 'file_stem', 'literal', 'cut', 'number',
-           'one_of', 'within', 'among', 'from_query', 'open_form', 'share', 'expected_steps', 'describe',
-           'find_checkpoints', 'load_model', 'message_of', 'told', 'framed', 'heading', 'sources', 'facts', 'loaded',
-           'source_name', 'choose_model', 'comma_words', 'expert_fields', 'expert_key', 'expert', 'in_address',
-           'ask_expert', 'only_settings', 'with_typed', 'known_names', 'asked_fields', 'ask_diagnosis', 'ask_preset',
-           'new_seed', 'ask_seed', 'ask', 'note_html', 'headline', 'row', 'cards', 'scrubber', 'watch', 'copy_button',
-           'state_of', 'downloads', 'read', 'steps_board', 'write_page', 'take_example', 'take_written', 'ask_note',
-           'apart', 'mark', 'ask_edit', 'edit', 'change_html', 'read_edited', 'edit_page', 'ask_inside', 'look',
-           'with_aid', 'place_colour', 'lines', 'schedule_chart', 'path_chart', 'attention_chart', 'attention_table',
-           'distance_chart', 'inside_board', 'paths_panel', 'words_panel', 'inside_page', 'words_apart', 'phrases',
-           'quality', 'ask_side', 'ask_compare', 'write_side', 'compare', 'figures_table', 'read_compared',
-           'compare_page', 'surveyed', 'ask_data', 'show_survey', 'ask_columns', 'begin', 'ask_training', 'figures',
-           'chart', 'sample_note', 'samples_board', 'resume', 'job_board', 'training_board', 'trainings',
-           'training_page', 'card_text', 'about_page', 'main']
+           'TRAIN_FIELDS', 'RUNNING', 'ABOUT', 'LIMITS', 'MARK', 'ICON', 'WORDMARK', 'shade', 'token_html',
+           'legend_html', 'word_diff', 'diff_html', 'kept', 'markable', 'with_gaps', 'notes_csv', 'notes_jsonl',
+           'file_stem', 'literal', 'cut', 'number', 'one_of', 'within', 'among', 'from_query', 'open_form', 'share',
+           'expected_steps', 'describe', 'find_checkpoints', 'load_model', 'message_of', 'told', 'framed', 'heading',
+           'invitation', 'sources', 'facts', 'loaded', 'source_name', 'choose_model', 'comma_words', 'expert_fields',
+           'expert_key', 'expert', 'in_address', 'ask_expert', 'only_settings', 'with_typed', 'known_names',
+           'asked_fields', 'ask_diagnosis', 'ask_preset', 'new_seed', 'ask_seed', 'ask', 'note_html', 'headline', 'row',
+           'cards', 'scrubber', 'watch', 'copy_button', 'state_of', 'downloads', 'read', 'steps_board', 'workbench',
+           'write_page', 'take_example', 'take_written', 'ask_note', 'apart', 'mark', 'ask_edit', 'edit', 'change_html',
+           'read_edited', 'edit_page', 'ask_inside', 'look', 'with_aid', 'place_colour', 'lines', 'schedule_chart',
+           'path_chart', 'attention_chart', 'attention_table', 'distance_chart', 'inside_board', 'read_inside',
+           'paths_panel', 'words_panel', 'inside_page', 'words_apart', 'phrases', 'quality', 'ask_side', 'ask_compare',
+           'write_side', 'compare', 'figures_table', 'read_compared', 'compare_page', 'surveyed', 'ask_data',
+           'show_survey', 'ask_columns', 'begin', 'ask_training', 'figures', 'chart', 'sample_note', 'samples_board',
+           'resume', 'job_board', 'training_board', 'trainings', 'training_page', 'card_text', 'about_page', 'main']
 
 # %% ../nbs/12_app.ipynb #4cff7f8a
 __package__ = "meddiff" # `streamlit run meddiff/app.py` runs this file as a script, which else could not import its neighbours
@@ -286,14 +286,16 @@ CSS = """<style>
 .st-key-row { min-height: 3rem }
 .block-container .note h2 { font-size: .85rem; font-weight: 600; opacity: .8; padding: 0; margin: 0 0 .4rem; letter-spacing: .01em }
 .note ins, .legend ins { text-decoration: underline; text-decoration-thickness: .09em; text-underline-offset: .2em; background: rgba(46,160,67,.22); border-radius: .25em; padding: .1em 0 }
+.note del + ins { margin-left: .25em }
 .note del, .legend del { text-decoration: line-through; background: rgba(218,54,51,.16); border-radius: .25em; padding: .1em 0 }
 .note p { line-height: 1.9; font-size: 1.03rem; overflow-wrap: anywhere; margin: 0 }
 .note span { border-radius: .25em; padding: .12em 0 }
 .legend { font-size: .85rem; line-height: 2 }
 .legend span { border-radius: .25em; padding: .12em .45em; margin-left: .35em; font-variant-numeric: tabular-nums; outline: 1px solid rgba(128,128,128,.35) }
 .empty { min-height: 20rem; display: grid; place-content: center; text-align: center; border: 1px dashed rgba(128,128,128,.5); border-radius: .6rem; padding: 1.5rem; line-height: 1.7 }
+.empty p { margin: 0; text-wrap: balance }
 .note.brief { min-height: 0; margin: .3rem 0 .8rem }
-@media (max-width: 640px) { .note:not(.brief) { min-height: 20rem } .empty { min-height: 10rem } }
+@media (max-width: 640px) { .note:not(.brief) { min-height: 20rem } .empty { min-height: 10rem } [data-testid="stHorizontalBlock"] { row-gap: 1rem } }
 </style>"""
 
 def message_of(
@@ -324,6 +326,10 @@ def heading(title: str) -> None:
     "The head of every page."
     st.title(title, anchor=False)
     st.caption(DISCLAIMER)
+
+def invitation(text: str) -> None: # HTML
+    "Where something will stand when a button was pressed."
+    st.html(f'<div class="empty"><p>{text}</p></div>')
 
 # %% ../nbs/12_app.ipynb #6dbfc999
 def sources() -> list[str]:
@@ -604,24 +610,34 @@ def steps_board(written: dict) -> None:
             else: st.html(note_html(note, i, f"as it stood after step {step}", "forming"))
 
 # %% ../nbs/12_app.ipynb #a05a5ff6
-EMPTY = '<div class="empty">Notes will form here.<br>Pick a diagnosis, or type one, and press <b>Generate</b>.</div>'
-
-def write_page() -> None:
-    "Ask, watch, read."
-    heading("Write a note")
+def workbench(
+    title: str,
+    form: Callable,              # asks for a request, given a model; None while no button was pressed
+    work: Callable,              # does what is asked of a model and keeps it in the session
+    key: str,                    # where it is kept
+    show: Callable,              # shows it
+    empty: str,                  # HTML, while there is nothing to show
+    widths: tuple[int, int] = (2, 3), # of the form and of what it makes, in parts
+) -> None:
+    "A page with a form on the left, and on the right what its button made."
+    heading(title)
     model = choose_model()
-    form, board = st.columns([2, 3], gap="large")
-    with form: request = ask(model)
-    with board:
+    left, right = st.columns(widths, gap="large")
+    with left: request = form(model)
+    with right:
         if request:
-            try: watch(model, request)
-            except Exception as e: # what was drawn so far gives way to the notes as far as they had come
+            try: work(model, request)
+            except Exception as e: # what was drawn so far gives way to what there was to show
                 st.session_state["problem"] = message_of(e)
                 st.rerun()
         problem = st.session_state.pop("problem", None)
         if problem: st.error(problem, icon=":material/error:")
-        if "written" in st.session_state: read(st.session_state["written"])
-        elif not problem: st.html(EMPTY)
+        if key in st.session_state: show(st.session_state[key])
+        elif not problem: invitation(empty)
+
+def write_page() -> None:
+    "Ask, watch, read."
+    workbench("Write a note", ask, watch, "written", read, "Notes will form here.<br>Pick a diagnosis, or type one, and press <b>Generate</b>.")
 
 # %% ../nbs/12_app.ipynb #b23504d6
 EXAMPLE = "A 71-year-old woman presents with ____. Temperature 38.9 °C, SpO2 91% on room air. Exam reveals ____. Started ceftriaxone 1 g IV daily; follow up in 2 weeks."
@@ -711,15 +727,7 @@ def read_edited(edited: dict) -> None:
 
 def edit_page() -> None:
     "Fill gaps of a note, or rewrite it for another diagnosis."
-    heading("Fill and edit")
-    model = choose_model()
-    form, board = st.columns([2, 3], gap="large")
-    with form: request = ask_edit(model)
-    with board:
-        if request:
-            with told(): edit(model, request)
-        if "edited" in st.session_state: read_edited(st.session_state["edited"])
-        else: st.html('<div class="empty">What changes in the note will show here.<br>Mark gaps, choose a diagnosis, and press <b>Fill gaps</b>.</div>')
+    workbench("Fill and edit", ask_edit, edit, "edited", read_edited, "What changes in the note will show here.<br>Mark gaps, choose a diagnosis, and press <b>Fill gaps</b>.")
 
 # %% ../nbs/12_app.ipynb #aeab1449
 COLOURS = "#6a4fb3 #3f7fd0 #1fa0a8 #3aa856 #c39a1c #e0643c".split() # the first to the last of an order
@@ -799,7 +807,6 @@ def attention_table(weights, tokens: list[str], pieces: list[str]) -> pd.DataFra
 
 def distance_chart(near: pd.DataFrame, step: int) -> alt.LayerChart:
     "Distances of words from a token's estimate over the steps, and where the slider stands."
-    near = near.set_axis([f"{i} {w}" for i, w in enumerate(near.columns, 1)], axis=1)
     return lines(near, "step", "distance") + alt.Chart(pd.DataFrame({"x": [step]})).mark_rule(color="#8a8a8a", strokeDash=[4, 3]).encode(alt.X("x:Q"))
 
 def inside_board(inside: dict) -> None:
@@ -822,14 +829,20 @@ def inside_board(inside: dict) -> None:
     with a: paths_panel(so_far, names, space)
     with b: words_panel([f for _, f in film.frames], frame.step, names, space)
 
+def read_inside(inside: dict) -> None:
+    "What was written, and the views of it."
+    note = inside["film"].last[0]
+    headline(note.diagnosis, note.seed, inside["config"], note.nearest)
+    st.fragment(inside_board)(inside)
+
 def paths_panel(so_far: list[Frame], names: list[str], space) -> None:
     "Paths of the tokens that the reader chooses."
     word = {names[i].split()[1]: i for i in range(len(names))}  # the last place of each
     longest = [word[w] for w in sorted(word, key=len)[-3:]]
     chosen = st.multiselect("Tokens to follow", range(len(names)), sorted(longest), format_func=names.__getitem__, max_selections=len(COLOURS), key="followed", persist_state="session")
     track = paths(so_far, chosen, names, space)
-    near = pd.concat([pd.DataFrame({"word": [], "x": [], "y": []}), *(around(so_far[-1].points[i], space, 3) for i in chosen if not so_far[-1].points[i].isnan().any())])
-    with_aid("Paths in the embedding plane", "A line is the way of a token's estimate from the middle to a word; grey dots are words, the named ones are nearest now.", path_chart(word_map(space), track, near[["word", "x", "y"]], [names[i] for i in chosen if names[i] in set(track.token)]))
+    near = pd.concat([pd.DataFrame({"word": [], "x": [], "y": []}), *(around(so_far[-1].points[i], space, 1) for i in chosen if not so_far[-1].points[i].isnan().any())])
+    with_aid("Paths in the embedding plane", "A line is the way of a token's estimate from the middle to a word; grey dots are words, the named one is the nearest now.", path_chart(word_map(space), track, near[["word", "x", "y"]], [names[i] for i in chosen if names[i] in set(track.token)]))
 
 def words_panel(frames: list[Frame], step: int, names: list[str], space) -> None:
     "The words that one token might have become."
@@ -839,18 +852,7 @@ def words_panel(frames: list[Frame], step: int, names: list[str], space) -> None
 
 def inside_page() -> None:
     "One note, seen from within while it is written."
-    heading("Look inside")
-    model = choose_model()
-    form, board = st.columns([1, 3], gap="large")
-    with form: request = ask_inside(model)
-    with board:
-        if request:
-            with told(): look(model, request)
-        if "inside" in st.session_state:
-            inside = st.session_state["inside"]
-            headline(inside["film"].last[0].diagnosis, inside["film"].last[0].seed, inside["config"], inside["film"].last[0].nearest)
-            st.fragment(inside_board)(inside)
-        else: st.html('<div class="empty">A note is written here step by step, with its clocks, paths, attention and nearest words.<br>Press <b>Look inside</b>.</div>')
+    workbench("Look inside", ask_inside, look, "inside", read_inside, "A note is written here step by step, with its clocks, paths, attention and nearest words.<br>Press <b>Look inside</b>.", (1, 3))
 
 # %% ../nbs/12_app.ipynb #226a9169
 SIDES = {"a": "fast", "b": "best"} # and their presets
@@ -923,8 +925,9 @@ def compare(request: dict) -> None:
 
 def figures_table(results: dict) -> pd.DataFrame: # of text, a row a figure, a column a setting
     "The figures of both sides."
-    cell = lambda v: "–" if math.isnan(v) else f"{v:,.0f}" if v == int(v) and v >= 1 else f"{v:,.2f}"
-    return pd.DataFrame({f"Setting {name}": {k: cell(v) for k, v in r["figures"].items()} for name, r in results.items()}).rename_axis("Figure")
+    table = pd.DataFrame({f"Setting {name}": r["figures"] for name, r in results.items()}).rename_axis("Figure")
+    digits = lambda row: 0 if all(v == int(v) for v in row.dropna()) else 2 # both sides alike
+    return table.apply(lambda row: row.map(lambda v: "–" if math.isnan(v) else f"{v:,.{digits(row)}f}"), axis=1)
 
 def read_compared(results: dict) -> None:
     "Figures and notes, side by side."
@@ -944,6 +947,7 @@ def compare_page() -> None:
     if request:
         with told(): compare(request)
     if "compared" in st.session_state: read_compared(st.session_state["compared"])
+    else: invitation("The notes of both settings will stand here side by side, with what they took and some figures of each.<br>Change a setting, and press <b>Compare</b>.")
 
 # %% ../nbs/12_app.ipynb #a71e4256
 SHIPPED_NOTES, UPLOAD, PATH = "Shipped notes", "Upload a CSV", "A CSV in this folder"
@@ -1124,9 +1128,15 @@ def about_page() -> None:
     st.markdown(LIMITS)
 
 # %% ../nbs/12_app.ipynb #c096e427
+MARK = """<rect width="32" height="32" rx="7" fill="#1f3a4d"/><g fill="#f3b48c"><circle cx="6" cy="9" r="1.3"/><circle cx="9" cy="23" r="1.6"/><circle cx="5" cy="17" r="1"/><circle cx="11" cy="14" r="1.7"/><circle cx="12" cy="6" r="1.1"/></g>
+<g stroke="#fff" stroke-width="2.4" stroke-linecap="round"><path d="M17 10h10"/><path d="M17 16h10"/><path d="M17 22h6"/></g>""" # noise on the left, lines of text on the right
+ICON = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32">{MARK}</svg>'
+WORDMARK = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 132 32" width="132" height="32">{MARK}<text x="42" y="23" font-family="sans-serif" font-size="21" font-weight="600" fill="#7d8b96">meddiff</text></svg>'
+
 def main() -> None:
     "The app. `streamlit run app.py` calls it."
-    st.set_page_config(page_title="meddiff", page_icon="🩺", layout="wide")
+    st.set_page_config(page_title="meddiff", page_icon=ICON, layout="wide")
+    st.logo(WORDMARK, size="large")
     pages = [st.Page(framed(write_page), title="Write", icon=":material/edit_note:", url_path="write", default=True),
              st.Page(framed(edit_page), title="Fill and edit", icon=":material/ink_pen:", url_path="edit"),
              st.Page(framed(inside_page), title="Look inside", icon=":material/frame_inspect:", url_path="inside"),

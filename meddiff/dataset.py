@@ -15,16 +15,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from .corpus import fingerprint
 from .embedding import PAD, SEP, EmbeddingSpace
+
+if TYPE_CHECKING: import pandas as pd # its import takes a second or two, for which only those wait who read a table
 
 # %% ../nbs/04_dataset.ipynb #7c7e8b18
 def place(
@@ -93,6 +93,7 @@ def split_by_hash(
 ) -> list[str]:               # one of `SPLITS` a note
     "A split that depends on each note's text alone, with at least one note in train and one in valid. Raises `ValueError` for impossible shares."
     if not (valid_share > 0 and test_share >= 0 and valid_share + test_share < 1): raise ValueError(f"valid_share = {valid_share}, test_share = {test_share}: the first must be above 0, the second from 0, their sum below 1")
+    from meddiff.corpus import fingerprint
     hashes = [fingerprint(n) for n in notes]
     order = sorted(set(hashes))
     if len(order) < 2: raise ValueError(f"{len(order)} distinct note{'s' * (len(order) != 1)}: at least two are needed, one to train on and one to validate with")
@@ -128,8 +129,8 @@ def check_row(
 
 def check_table(
     path: str | Path,    # only for messages
-    table: pd.DataFrame, # with the columns diagnosis, note and perhaps split
-) -> pd.DataFrame:       # the same
+    table: "pd.DataFrame", # with the columns diagnosis, note and perhaps split
+) -> "pd.DataFrame":       # the same
     "Raises `ValueError` if there is nothing to train on, or nothing to validate with."
     if not len(table): raise ValueError(f"{path}: only a header: add a row for each note")
     if table.note.str.lower().nunique() < 2: raise ValueError(f"{path}: only one distinct note in {len(table)} row{'s' * (len(table) > 1)}: at least two are needed, one to train on and one to validate with")
@@ -145,8 +146,9 @@ def load_table(
     split_column: str | None = "split",       # its column with train, valid or test; None: pay no attention to it
     valid_share: float = .05,                 # of the notes, if the file does not split them
     test_share: float = .05,                  # of the notes, if the file does not split them
-) -> pd.DataFrame:                            # columns diagnosis, note, split
+) -> "pd.DataFrame":                          # columns diagnosis, note, split
     "Read and check a file of notes. White space is collapsed, repeated rows are dropped; without a split column, `split_by_hash` decides. Raises `ValueError` with file, row, column and remedy."
+    import pandas as pd
     rows = records(path, read_text(path))
     header = [name.strip() for name in next(rows)[1]]
     at = find_columns(path, header, diagnosis_column, note_column, split_column)
@@ -185,7 +187,7 @@ class NotesDataset(torch.utils.data.Dataset):
 
     @classmethod
     def from_table(cls,
-        table: pd.DataFrame,             # from `load_table`, or some of its rows
+        table: "pd.DataFrame",           # from `load_table`, or some of its rows
         space: EmbeddingSpace,
         names: list[str] | None = None,  # what the diagnosis index counts in; those of the table, sorted, if None
         max_tokens: int = 512,           # longer notes are cut, with one warning; [SEP] included

@@ -142,7 +142,7 @@ def diagnosis_attention(
     _, view = c.model.read(c.space.table[ids][None].to(model.device), layout, context, mask, view_type=Looking)
     first = view.context_mask.shape[1] if view.front else 0 # a prefix stands among the tokens, behind the one that stands for no context
     weights = torch.stack(view.weights)[:, 0].float().mean(1)[:, view.front :, first : first + len(found.context)]
-    pieces = c.space.tokenizer.convert_ids_to_tokens(c.space.tokenizer(found.name, truncation=True, max_length=48)["input_ids"])
+    pieces = [c.space.tokenizer.id_to_token(i) for i in c.space.read_diagnosis(found.name)]
     return weights.cpu(), pieces[1:-1] if view.front else pieces
 
 # %% ../nbs/11b_inside.ipynb #cd85aeb4

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
+from tokenizers import Tokenizer
 
 from .dataset import load_table, read_text, records
 from .training import beside, write_atomically
@@ -71,13 +72,13 @@ def survey(
     path: Path,
     diagnosis_column: str,
     note_column: str,
-    tokenizer,             # of the encoder
+    tokenizer: Tokenizer,  # of the encoder
     most: int = 512,       # tokens of a note, its end included; longer ones are cut behind a sentence
 ) -> dict[str, int]:
     "What a training would make of a CSV. Raises `ValueError` for what it would complain of."
     table = load_table(path, diagnosis_column, note_column)
     rows = sum(1 for _ in records(path, read_text(path))) - 1
-    lengths = pd.Series([len(ids) + 1 for ids in tokenizer(table.note.tolist(), add_special_tokens=False, verbose=False)["input_ids"]])
+    lengths = pd.Series([len(e) + 1 for e in tokenizer.encode_batch_fast(table.note.tolist(), add_special_tokens=False)])
     parts = table.split.value_counts()
     return {"Rows": rows, "Repeats, dropped": rows - len(table), "Notes to train on": int(parts.get("train", 0)), "to validate with": int(parts.get("valid", 0)), "kept for tests": int(parts.get("test", 0)),
             "Diagnoses": table[table.split == "train"].diagnosis.nunique(), f"Over {most} tokens, cut": int((lengths > most).sum()), "Tokens, median note": int(lengths.median()), "longest note": int(lengths.max())}

@@ -666,10 +666,10 @@ def choose(self: MedicalDiffusion, pieces: list[str], tokens: list[list[int]], t
 @patch
 def filled(self: MedicalDiffusion, pieces: list[str], at: list[slice], ids: list[int], confidence: list[float], found: Found, seed: int, index: int) -> Note:
     "The pieces as they were, with the gaps' tokens as text between them."
-    restored, tokenizer = self.checkpoint.restorer.parts(ids), self.checkpoint.space.tokenizer
+    restored, read = self.checkpoint.restorer.parts(ids), self.checkpoint.space.tokenizer.encode
     text, spans = "", []
     for piece, gap in zip(pieces, at + [slice(0, 0)]):
-        spans += [(len(text) + a, len(text) + b) for a, b in tokenizer(piece, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]]
+        spans += [(len(text) + a, len(text) + b) for a, b in read(piece, add_special_tokens=False).offsets]
         text += piece
         for i, (before, surface) in enumerate(restored[gap]):
             text += "" if i == 0 and not text[-1:].strip() else before
@@ -705,7 +705,7 @@ def unlike(self: MedicalDiffusion,
 @patch
 def lost(self: MedicalDiffusion, text: str, *how) -> list[tuple[int, int]]: # characters [start, end) of runs of words
     "What of a text is lost, see `unlike`, in whole words. A part between two marks of which half is lost goes as a whole, and a single word between two runs with them."
-    ids, places = torch.tensor(self.checkpoint.space.tokenize([text])[0]), self.checkpoint.space.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+    ids, places = torch.tensor(self.checkpoint.space.tokenize([text])[0]), self.checkpoint.space.tokenizer.encode(text, add_special_tokens=False).offsets
     gone = [p for p, g in zip(places, self.unlike(ids, *how).tolist()) if g]
     words = [m.span() for m in WORD.finditer(text)]
     hit = [any(a < end and start < b for a, b in gone) for start, end in words]

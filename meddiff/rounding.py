@@ -211,13 +211,11 @@ def all_read(
     space: EmbeddingSpace,
 ) -> tuple[list[list[str]], list[str], list[str]]: # words of each note; gaps and surfaces of all
     "`read` over a corpus."
-    texts, tokenizer = list(texts), space.tokenizer
-    pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    texts = list(texts)
     notes, gaps, surfaces = [], [], []
     for i in range(0, len(texts), 1024): # offsets are bulky; so many at a time
-        batch = tokenizer(texts[i : i + 1024], return_offsets_mapping=True, add_special_tokens=False, verbose=False)
-        for text, ids, offsets in zip(texts[i : i + 1024], batch["input_ids"], batch["offset_mapping"]):
-            w, g, s = read(text, [pieces[t] for t in ids], offsets)
+        for text, encoded in zip(texts[i : i + 1024], space.tokenizer.encode_batch(texts[i : i + 1024], add_special_tokens=False)):
+            w, g, s = read(text, encoded.tokens, encoded.offsets)
             if EDGE in w: w, g, s = zip(*(x for x in zip(w, g, s) if x[0] != EDGE)) # a note that says “[SEP]”
             notes.append(list(w)); gaps += g; surfaces += s
     return notes, gaps, surfaces

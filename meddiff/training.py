@@ -22,8 +22,6 @@ from unittest.mock import patch as mock
 
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from fastcore.basics import patch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -33,7 +31,7 @@ from tqdm.auto import tqdm
 from .dataset import Batch, Continuations, LengthBuckets, NotesDataset, collate
 from .denoiser import DenoiserConfig, DiffusionTransformer, Layout, batch_layout, layout_of
 from .diffusion import GaussianDiffusion
-from .embedding import SEP, EmbeddingSpace
+from .embedding import SEP, EmbeddingSpace, word_pieces
 from .rounding import Restorer
 from .schedule import NoiseSchedule, make_schedule
 
@@ -94,14 +92,11 @@ def assemble(table, space: EmbeddingSpace, schedule: NoiseSchedule, config: Deno
 # %% ../nbs/07_training.ipynb #775ffc16
 def text_state(space: EmbeddingSpace, restorer: Restorer) -> dict:
     "What turns text into tokens and back, as tensors, numbers and strings."
-    tokenizer = dict(json=space.tokenizer.backend_tokenizer.to_str(), special={k: v for k, v in space.tokenizer.special_tokens_map.items() if isinstance(v, str)})
-    return dict(space=space.state(), tokenizer=tokenizer, restorer=json.dumps(restorer.state()))
+    return dict(space=space.state(), tokenizer=space.tokenizer.to_str(), restorer=json.dumps(restorer.state()))
 
 def text_from_state(state: dict) -> tuple[EmbeddingSpace, Restorer]:
     "The inverse of `text_state`."
-    from tokenizers import Tokenizer
-    from transformers import PreTrainedTokenizerFast
-    space = EmbeddingSpace.from_state(state["space"], PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(state["tokenizer"]["json"]), **state["tokenizer"]["special"]))
+    space = EmbeddingSpace.from_state(state["space"], word_pieces(state["tokenizer"]))
     return space, Restorer.from_state(json.loads(state["restorer"]), space)
 
 @patch
@@ -160,9 +155,9 @@ def write_folder(
     tensors = {f"{group}.{k}": v for group in ("weights", "space", "schedule", "usual") for k, v in state[group].items() if isinstance(v, Tensor)} | {k: state[k] for k in ("context", "context_mask", "lengths")}
     half = lambda k, v: v.to(torch.bfloat16) if v.is_floating_point() and k.split(".")[-1] not in exact else v
     write_atomically(folder / "model.safetensors", lambda p: save_file({k: half(k, v).contiguous() for k, v in tensors.items()}, p))
-    plain = {k: state[k] for k in ("format", "config", "names", "card")} | {"restorer": json.loads(state["restorer"]), "schedule": state["schedule"]["name"], "scale": state["space"]["scale"], "encoder": state["space"]["encoder"], "special": state["tokenizer"]["special"]}
+    plain = {k: state[k] for k in ("format", "config", "names", "card")} | {"restorer": json.loads(state["restorer"]), "schedule": state["schedule"]["name"], "scale": state["space"]["scale"], "encoder": state["space"]["encoder"]}
     write_atomically(folder / "config.json", lambda p: p.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"))
-    write_atomically(folder / "tokenizer.json", lambda p: p.write_text(state["tokenizer"]["json"], encoding="utf-8"))
+    write_atomically(folder / "tokenizer.json", lambda p: p.write_text(state["tokenizer"], encoding="utf-8"))
 
 def read_folder(
     folder: Path,
@@ -175,7 +170,7 @@ def read_folder(
         group = lambda name: {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(name + ".")}
         state = {k: plain[k] for k in ("format", "config", "names", "card")} | {k: tensors[k] for k in ("context", "context_mask", "lengths")} | {
             "weights": group("weights"), "usual": group("usual"), "space": group("space") | {"scale": plain["scale"], "encoder": plain["encoder"]}, "schedule": group("schedule") | {"name": plain["schedule"]},
-            "restorer": json.dumps(plain["restorer"]), "tokenizer": {"json": (folder / "tokenizer.json").read_text(encoding="utf-8"), "special": plain["special"]}}
+            "restorer": json.dumps(plain["restorer"]), "tokenizer": (folder / "tokenizer.json").read_text(encoding="utf-8")}
     except FileNotFoundError as e: raise ValueError(f"{folder}: no checkpoint there: {Path(e.filename or 'model.safetensors').name} is missing") from None
     except Exception as e: raise ValueError(f"{folder}: not a meddiff checkpoint, or damaged ({type(e).__name__}: {str(e).splitlines()[0][:80]})") from None
     return from_state(state, str(folder))
@@ -440,6 +435,8 @@ class Trainer:
         valid_batches: int = 6,
         progress: bool = True,
     ):
+        from accelerate import Accelerator # here, because somebody who only writes notes need not wait for it
+        from accelerate.state import AcceleratorState
         AcceleratorState._reset_state(reset_partial_state=True) # several trainers in one process may differ in precision
         self.accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else "bf16", cpu=device == "cpu")
         self.checkpoint, self.train, self.valid, self.output, self.config = checkpoint, train, valid, Path(output), config
