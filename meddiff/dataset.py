@@ -327,7 +327,9 @@ class Continuations:
         tokens: Tensor,  # (n, most) int16, or int32 for a large vocabulary; the commonest first, [PAD] where there are fewer
         shares: Tensor,  # (n, most) uint8, of all that came there, in 255ths
         vocabulary: int,
-    ): self.keys, self.tokens, self.shares, self.vocabulary = keys, tokens, shares, vocabulary
+    ):
+        self.keys, self.tokens, self.shares, self.vocabulary = keys, tokens, shares, vocabulary
+        self.arrays = keys.numpy(), tokens.numpy(), shares.numpy() # the same memory: of a few numbers, NumPy makes shorter work
 
     def key(self, diagnosis, last_but_one, last):
         "A context as one number. Diagnosis −1: of any; last but one `vocabulary`: any."
@@ -347,7 +349,7 @@ class Continuations:
         first, second, token, of = flat[:-2], flat[1:-1], flat[2:], diagnosis[2:]
         for d, before in ((-1, vocabulary), (-1, first), (of, first)): # from the shortest context to the longest
             more = self.counted(np.broadcast_to(self.key(d, before, second), token.shape)[token != PAD], token[token != PAD], least)
-            (tokens, shares), there = self.look(*self.shorter(more.keys)), more.shares / 255
+            (tokens, shares), there = map(torch.from_numpy, self.look(*self.shorter(more.keys.numpy()))), more.shares / 255
             common = torch.minimum(there[:, :, None], shares[:, None]) * (more.tokens[:, :, None] == tokens[:, None])
             self = self.joined(more, there.sum(1) - common.sum((1, 2)) >= news)
         return self
@@ -369,30 +371,30 @@ class Continuations:
         keys, order = torch.cat([self.keys, more.keys[new]]).sort()
         return type(self)(keys, torch.cat([self.tokens.to(more.tokens.dtype), more.tokens[new]])[order], torch.cat([self.shares, more.shares[new]])[order], self.vocabulary)
 
-    def shorter(self, keys: Tensor) -> tuple[Tensor, ...]: # the shortest first
+    def shorter(self, keys: np.ndarray) -> tuple[np.ndarray, ...]: # the shortest first
         "Contexts of one kind without their diagnosis, or if they have none without their last token but one."
         last, before = keys % self.vocabulary, keys // self.vocabulary % (self.vocabulary + 1)
         any_ = self.key(-1, self.vocabulary, last)
-        return (any_, torch.where(keys == self.key(-1, before, last), any_, self.key(-1, before, last)))
+        return (any_, np.where(keys == self.key(-1, before, last), any_, self.key(-1, before, last)))
 
     def look(self,
-        *keys: Tensor,  # (notes,) int64, the shortest contexts first
-    ) -> tuple[Tensor, Tensor]:
+        *keys: np.ndarray,  # (notes,) int64, the shortest contexts first
+    ) -> tuple[np.ndarray, np.ndarray]:
         "What comes behind the longest context that is known."
-        if not len(self): return torch.zeros(len(keys[0]), self.most, dtype=torch.long), torch.zeros(len(keys[0]), self.most)
-        key = torch.stack(keys[::-1])
-        at = torch.searchsorted(self.keys, key).clamp(max=len(self) - 1)
-        known = self.keys[at] == key
-        at = at.gather(0, known.int().argmax(0, keepdim=True))[0] # the first that is known
-        return self.tokens[at].long() * known.any(0)[:, None], self.shares[at] * known.any(0)[:, None] / 255
+        if not len(self): return np.zeros((len(keys[0]), self.most), np.int64), np.zeros((len(keys[0]), self.most), np.float32)
+        (contexts, tokens, shares), key = self.arrays, np.stack(keys[::-1])
+        at = contexts.searchsorted(key).clip(max=len(self) - 1)
+        known = contexts[at] == key
+        at, some = at[known.argmax(0), np.arange(key.shape[1])], known.any(0)[:, None] # the first that is known
+        return tokens[at].astype(np.int64) * some, shares[at].astype(np.float32) * some / np.float32(255)
 
     def __len__(self) -> int: return len(self.keys)
 
     def __call__(self,
-        before: Tensor,    # (notes, 2) int64, the last two tokens, [PAD] before the first
-        diagnosis: Tensor, # (notes,) int64
-    ) -> tuple[Tensor, Tensor]: # (notes, most) int64 tokens, the commonest first, [PAD] where nothing is known; (notes, most) their shares
+        before: np.ndarray,    # (notes, 2) int64, the last two tokens, [PAD] before the first
+        diagnosis: np.ndarray, # (notes,) int64
+    ) -> tuple[np.ndarray, np.ndarray]: # (notes, most) int64 tokens, the commonest first, [PAD] where nothing is known; (notes, most) their shares
         "What comes next."
-        last_but_one, last = before.unbind(1)
-        any_, all_ = torch.full_like(diagnosis, -1), torch.full_like(last, self.vocabulary)
+        last_but_one, last = before.T
+        any_, all_ = np.int64(-1), np.int64(self.vocabulary)
         return self.look(self.key(any_, all_, last), self.key(any_, last_but_one, last), self.key(diagnosis, last_but_one, last))

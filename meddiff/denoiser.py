@@ -275,18 +275,23 @@ class Cache:
         self.mask = torch.cat([self.context_mask[:, None].expand(-1, n, -1), seen], 2)[:, None]
         return self
 
+    def at(self, behind: int) -> slice | Tensor:
+        "Where the tokens that pass stand in what has so many places more in front: a slice if it can be, which is looked up faster."
+        return slice(self.row.start + behind, self.row.stop + behind) if self.row else self.slots + behind
+
     def mix(self, y: Tensor, near: Tensor, layer: int, slot: int) -> Tensor:
-        store, at, out = self.features[layer][slot], self.slots + self.neighbours, y
-        store[:, at] = y.to(store.dtype)
+        store, out = self.features[layer][slot], y
+        store[:, self.at(self.neighbours)] = y.to(store.dtype)
         for k, w in enumerate(near.to(y.dtype), 1):
-            left = store[:, self.row.start + self.neighbours - k : self.row.stop + self.neighbours - k] if self.row else store[:, at - k] * self.taps[:, :, k - 1, None]
+            left = store[:, self.at(self.neighbours - k)]
+            if not self.row: left = left * self.taps[:, :, k - 1, None]
             out = torch.addcmul(out, left.to(y.dtype), w)
         return out
 
     def attend(self, qk: Tensor, v: Tensor, layer: int) -> Tensor:
         keys, values, c = self.keys[layer], self.values[layer], self.context_mask.shape[1]
         q, k = rotate(qk, self.turn).to(keys.dtype)
-        keys[:, :, self.slots + c], values[:, :, self.slots + c] = k, v.to(values.dtype)
+        keys[:, :, self.at(c)], values[:, :, self.at(c)] = k, v.to(values.dtype)
         end = c + self.reach
         return F.scaled_dot_product_attention(q, keys[:, :, :end], values[:, :, :end], attn_mask=self.mask, scale=SHARPNESS).transpose(1, 2).flatten(2)
 

@@ -26,7 +26,6 @@ class Denoised(NamedTuple):
     "What the network's output says of the clean note."
     x_start: Tensor       # (batch, tokens, d) the estimate of E[x_0 | x_t]
     logits: Tensor | None # (batch, tokens, vocabulary) the posterior's, of `"token"` alone
-    which: Tensor | None = None # (batch, tokens, k) the tokens that `logits` are of, if not all
 
 class GaussianDiffusion(nn.Module):
     "Forward process, posteriors and losses over a table of points (Ho et al. 2020; Dieleman et al. 2022)."
@@ -39,8 +38,9 @@ class GaussianDiffusion(nn.Module):
         super().__init__()
         if prediction_type not in PREDICTION_TYPES: raise ValueError(f"prediction_type {prediction_type!r} is not known: choose one of {', '.join(PREDICTION_TYPES)}")
         self.schedule, self.prediction_type, self.num_train_timesteps = schedule, prediction_type, schedule.num_train_timesteps
-        dtype = table.dtype
+        dtype, snr = table.dtype, schedule.log_snr.exp()
         buffers = dict(alphas_cumprod=schedule.alphas_cumprod.to(dtype), log_snr=schedule.log_snr.to(dtype), table=table, log_prior=prior.log().to(dtype),
+                       snr=snr.to(dtype), scale=(schedule.log_snr.sigmoid() * (1 + snr) ** 2).sqrt().to(dtype), # ᾱ / (1 − ᾱ) and √ᾱ / (1 − ᾱ)
                        sides=torch.cat([table, -table.pow(2).sum(-1, keepdim=True) / 2], 1)) # so that likelihoods are one matrix product
         for name, value in buffers.items(): self.register_buffer(name, value, persistent=False)
 
@@ -49,7 +49,8 @@ class GaussianDiffusion(nn.Module):
         t: Tensor,      # (batch,) or (batch, tokens), clocks from −1 (clean) to T − 1
     ) -> Tensor:        # (batch, 1, 1) or (batch, tokens, 1)
         "Values at clocks, shaped to multiply points (batch, tokens, d)."
-        return values[t][:, None, None] if t.ndim == 1 else values[t][..., None]
+        at = values.take(t).unsqueeze(-1)
+        return at.unsqueeze(-1) if t.ndim == 1 else at
 
 # %% ../nbs/03_diffusion.ipynb #01732aa5
 @patch
@@ -109,20 +110,18 @@ def log_posterior(self: GaussianDiffusion,
     log_prior: Tensor, # (batch, tokens, vocabulary), or (vocabulary,) for all tokens alike
     x_t: Tensor,       # (batch, tokens, d)
     t: Tensor,         # (batch,) or (batch, tokens); a clean token has no likelihood
-    which: Tensor | None = None, # (batch, tokens, k) the tokens that `log_prior` is of, if not all
+    rows: Tensor | None = None,  # (batch, tokens, k, d + 1) of `sides`: the tokens that `log_prior` is of, if not all
 ) -> Tensor:           # (batch, tokens, vocabulary or k)
     "ln p(token | x_t) up to a constant: the log-prior, and ln q(x_t | z_v) of every row of the table."
-    l = self.at(self.log_snr, t)
-    scale = (l.sigmoid() * (1 + l.exp()) ** 2).sqrt() # √ᾱ / (1 − ᾱ)
-    seen = torch.cat([scale * x_t, l.exp().expand_as(x_t[..., :1])], -1)
-    if which is not None: return log_prior + (self.sides[which] @ seen[..., None])[..., 0]
+    seen = torch.cat([self.at(self.scale, t) * x_t, self.at(self.snr, t).expand_as(x_t[..., :1])], -1)
+    if rows is not None: return log_prior + (rows @ seen[..., None])[..., 0]
     return torch.addmm(log_prior.to(x_t.dtype).reshape(-1, log_prior.shape[-1]), seen.flatten(0, -2), self.sides.T).view(*x_t.shape[:-1], -1)
 
 @patch
-def posterior_mean(self: GaussianDiffusion, logits: Tensor, which: Tensor | None = None) -> Tensor:
+def posterior_mean(self: GaussianDiffusion, logits: Tensor, rows: Tensor | None = None) -> Tensor:
     "Σ_v p(v) z_v: (batch, tokens, vocabulary or k) → (batch, tokens, d)."
     p = logits.softmax(-1)
-    return p @ self.table if which is None else (p[..., None, :] @ self.table[which])[..., 0, :]
+    return p @ self.table if rows is None else (p[..., None, :] @ rows)[..., 0, :-1]
 
 @patch
 def first_guess(self: GaussianDiffusion, x_t: Tensor, t: Tensor) -> Tensor:
@@ -135,13 +134,13 @@ def denoised(self: GaussianDiffusion,
     x_t: Tensor,
     t: Tensor,
     temperature: float = 1.0, # of the log-prior; below 1 bolder; only for "token"
-    which: Tensor | None = None, # (batch, tokens, k) the only tokens that may come, which `output` is of; only for "token"
+    rows: Tensor | None = None, # (batch, tokens, k, d + 1) of `sides`: the only tokens that may come, which `output` is of; only for "token"
 ) -> Denoised:
     "The clean note that a network's output stands for."
     if self.prediction_type == "token":
-        logits = self.log_posterior(output / temperature, x_t, t, which)
-        if which is None: logits[..., PAD] = -torch.inf
-        return Denoised(self.posterior_mean(logits, which), logits, which)
+        logits = self.log_posterior(output if temperature == 1 else output / temperature, x_t, t, rows)
+        if rows is None: logits[..., PAD] = -torch.inf
+        return Denoised(self.posterior_mean(logits, rows), logits)
     convert = {"epsilon": self.predict_start_from_noise, "v_prediction": self.predict_start_from_v, "sample": lambda x_t, t, out: out}
     return Denoised(convert[self.prediction_type](x_t, t, output), None)
 

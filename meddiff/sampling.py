@@ -216,7 +216,11 @@ class NoteSampler:
         self.state = State(torch.full((b, slots), PAD), torch.zeros(b, slots), torch.full((b, slots), self.diffusion.num_train_timesteps - 1), 0, torch.zeros(b, slots))
         told = None if lengths is None else lengths.repeat(self.copies).to(self.device)
         self.cache = self.model.start(context, context_mask, slots, told, None if keep.all() else keep.to(self.device))
-        self.start = noise.draw(self.rows, slots).to(self.device)
+        drawn = noise.draw(self.rows, slots)
+        self.start = drawn.to(self.device)
+        if config.passes: # what guesses are drawn with, a few numbers at a time, which NumPy makes shorter work of
+            half = timesteps(1, 1, 0., self.diffusion.num_train_timesteps, 2)[1, 0]
+            self.draws, self.sides, self.half = drawn.numpy(), self.diffusion.sides.cpu().numpy(), [x[half].item() for x in (self.diffusion.alphas_cumprod, self.diffusion.scale, self.diffusion.snr)]
         self.stood, self.asked = torch.zeros(b, slots), torch.zeros(b, slots) # sum of a token's probabilities since it became what it is; how often it was asked
         self.following: Tensor | None = None          # what the written copy says of the position after the last one written
         self.last = -1                                # that last position
@@ -297,7 +301,7 @@ def block(self: NoteSampler,
         fresh = lambda i, first=first, now=now: self.noise.draw(rows, n, stream=1 + start * 1000 + first + i).to(self.device)[:, now]
         found, x[:, now], (last[:, now], when[:, now]) = self.follow(out, x[:, now], clock[first : first + c.substeps + 1], fresh, (last[:, now], when[:, now]), which)
         guess[:, now] = found.x_start
-        self.show(order[now], found, clock[first + c.substeps], out)
+        self.show(order[now], found, clock[first + c.substeps], out, which)
         yield self.state
         done = int((clocks[first + c.substeps] <= 0).sum())
         if c.block_size is None and n > done > left:
@@ -308,24 +312,24 @@ def block(self: NoteSampler,
 def follow(self: NoteSampler,
     out: Tensor,           # (notes, tokens, vocabulary or d) an answer of the network
     x: Tensor,             # (notes, tokens, d)
-    clock: Tensor,         # (steps + 1, notes, tokens)
+    clock: Tensor,         # (steps + 1, notes, tokens), or (steps + 1, 1, 1) where all tokens have the same
     fresh: Callable[[int], Tensor] | None = None, # noise of a step, like `x`; only samplers that draw some need it
     before: tuple[Tensor, Tensor] | None = None,  # the estimate of the step before, and its clock
     which: Tensor | None = None,                  # the tokens that `out` is of, if not all
 ) -> tuple[Denoised, Tensor, tuple[Tensor, Tensor]]: # the estimate of the last step, where the points have moved, and `before` for the next answer
     "Reverse steps under one answer of the network."
-    c = self.config
+    c, rows = self.config, None if which is None else self.diffusion.sides[which]
     for i, (t, s) in enumerate(zip(clock[:-1], clock[1:])):
-        found = self.diffusion.denoised(out, x, t, c.temperature, which)
+        found = self.diffusion.denoised(out, x, t, c.temperature, rows)
         x = SAMPLERS[c.sampler](self.diffusion, x, found.x_start, t, s, lambda i=i: fresh(i), eta=c.eta, before=before)
         before = found.x_start, t
     return found, x, before
 
 @patch
-def show(self: NoteSampler, order: Tensor, found: Denoised, s: Tensor, out: Tensor) -> None:
+def show(self: NoteSampler, order: Tensor, found: Denoised, s: Tensor, out: Tensor, which: Tensor | None = None) -> None:
     "Round the estimate of some positions and put it into the state."
     ids, confidence = nearest_neighbour(found.x_start, self.diffusion.table, (PAD, UNK)) if found.logits is None else most_probable(found.logits)
-    place, ids = ids, ids if found.which is None else found.which.gather(-1, ids[..., None])[..., 0]
+    place, ids = ids, ids if which is None else which.gather(-1, ids[..., None])[..., 0]
     at = torch.tensor(self.rows)[:, None], order[None]
     same = self.state.ids[at] == ids.cpu()
     self.stood[at] = torch.where(same, self.stood[at], 0.) + confidence.float().cpu()
@@ -353,28 +357,30 @@ def write(self: NoteSampler, order: Tensor) -> Tensor: # hidden states (notes, n
     return h
 
 @patch
+def likely(self: NoteSampler, rows: list[int], at: int, before: list[list[int]]) -> list[int]:
+    "What may come at a position of some notes behind two tokens, drawn from how often it did: by the token's own noise, in one implicit step from pure noise, as the network's answers are drawn in several."
+    if self.diagnosis is None: return [PAD] * len(rows)
+    tokens, shares = self.checkpoint.usual(np.array(before), self.diagnosis[rows].numpy())
+    p = np.where(shares.cumsum(1) - shares < self.config.top_p, shares, 0)
+    p /= p.sum(1, keepdims=True).clip(min=1e-9)
+    sides, (alpha, scale, snr) = self.sides[tokens], self.half
+    x = alpha ** .5 * (p[:, None] @ sides)[:, 0, :-1] + (1 - alpha) ** .5 * self.draws[rows, at]
+    with np.errstate(divide="ignore"): score = np.log(p) + scale * (sides[..., :-1] @ x[..., None])[..., 0] + snr * sides[..., -1]
+    return tokens[range(len(rows)), score.argmax(1)].tolist()
+
+@patch
 def guess(self: NoteSampler, left: int, right: int, final: Tensor) -> int:
-    "Put what may come next, drawn from how often it did, right of each note's last final token, up to position `right` or where all guesses have ended. Returns the position behind them."
-    rows, ids = torch.tensor(self.rows), F.pad(self.state.ids[self.rows], (2, 0))
-    ids[:, 2:][torch.arange(self.state.ids.shape[1]) > final[rows, None]] = PAD
-    own, diagnosis = None if self.own is None else self.own[self.rows].cpu(), None if self.diagnosis is None else self.diagnosis[rows]
-    half = timesteps(1, 1, 0., self.diffusion.num_train_timesteps, 2)[1].to(self.device)
+    "Put what may come next right of each note's last final token, up to position `right` or where all guesses have ended. Returns the position behind them."
+    notes = [[PAD, PAD, *ids[: f + 1]] for ids, f in zip(self.state.ids[self.rows].tolist(), final[self.rows].tolist())]
     for at in range(left + 1, right):
-        if diagnosis is None: next_ = torch.full((len(rows),), PAD)
-        else:
-            tokens, shares = (x.to(self.device) for x in self.checkpoint.usual(ids[:, at : at + 2], diagnosis))
-            out = shares.log().masked_fill((shares == 0) | (shares.cumsum(1) - shares >= self.config.top_p), -1e9)
-            if (out[:, 1:] > -1e9).any(): # several may come: as with the network, a token's own noise decides
-                x = self.diffusion.q_sample(self.diffusion.posterior_mean(out[:, None], tokens[:, None]), half, self.start[self.rows, at][:, None]) # one implicit step from pure noise
-                tokens = tokens.gather(1, self.diffusion.log_posterior(out[:, None], x, half, tokens[:, None])[:, 0].argmax(-1, keepdim=True))
-            next_ = tokens[:, 0].cpu()
-        next_ = torch.where(self.limit[rows] == at, SEP, next_)
-        if own is not None: next_ = torch.where(own[:, at] != PAD, own[:, at], next_)
-        ids[:, at + 2] = torch.where(at <= final[rows], ids[:, at + 2], next_)
-        if (ids[:, 2:] == SEP).any(1).all():
+        open_ = [i for i, ids in enumerate(notes) if len(ids) == at + 2]
+        for i, token in zip(open_, self.likely([self.rows[i] for i in open_], at, [notes[i][-2:] for i in open_])):
+            own = PAD if self.own is None else int(self.own[self.rows[i], at])
+            notes[i].append(own if own != PAD else SEP if self.limit[self.rows[i]] == at else token)
+        if all(SEP in ids for ids in notes):
             right = at + 1
             break
-    self.state.ids[self.rows] = ids[:, 2:]
+    for r, ids in zip(self.rows, notes): self.state.ids[r] = F.pad(torch.tensor(ids[2:]), (0, self.state.ids.shape[1] - len(ids) + 2), value=PAD)
     return right
 
 @patch
@@ -388,8 +394,8 @@ def settle(self: NoteSampler) -> Iterator[State]:
         now = slice(first, first + out.shape[1])
         self.stood[self.rows, now], self.asked[self.rows, now] = 0., 0.
         out, which = self.narrow(out)
-        found, *_ = self.follow(out, self.start[self.rows, now], steps[:, :, None].expand(-1, *out.shape[:2]), which=which)
-        self.show(torch.arange(now.start, now.stop), found, torch.full(out.shape[:2], CLEAN), out)
+        found, *_ = self.follow(out, self.start[self.rows, now], steps[:, :, None], which=which)
+        self.show(torch.arange(now.start, now.stop), found, torch.full(out.shape[:2], CLEAN), out, which)
     x, first = self.start[self.rows][:, :1], place[:, left : left + 1]
     if self.following is None: draw(self.ask(x, torch.full_like(first, self.diffusion.num_train_timesteps - 1), x, first, None), left) # nothing is written yet
     else:
