@@ -97,6 +97,12 @@ class MedicalDiffusion(ModelHubMixin):
         return self._goes_on.to(self.device)
 
     @property
+    def marks(self) -> Tensor:
+        "(vocabulary,) whether a token is a mark that another one does not follow."
+        if not hasattr(self, "_marks"): self._marks = torch.tensor([p in [*".,;:!?"] for p in self.checkpoint.space.pieces(range(len(self.checkpoint.space)))])
+        return self._marks.to(self.device)
+
+    @property
     def fingerprint(self) -> str:
         "Eight hexadecimal digits that stand for the weights."
         if not hasattr(self, "_fingerprint"):
@@ -630,18 +636,18 @@ def fill(self: MedicalDiffusion, pieces: list[str], told: list[int | None], open
     tokens, notes = [x[:-1] for x in self.checkpoint.space.tokenize(pieces)], []
     gaps = list(told) if None not in told else self.choose(pieces, tokens, told, open_end, found, config, seed, indices[0], lengths, tries)
     given, at = lay_out(tokens[: len(gaps) + 1], gaps, open_end)
-    starts = [x.start for x, p in zip(at + [slice(len(given), None)] * open_end, pieces) if not p[-1:].strip()]
-    state = self.complete(found, given, [(seed, found.name, i) for i in indices], config, starts)
+    starts, ends = [x.start for x, p in zip(at + [slice(len(given), None)] * open_end, pieces) if not p[-1:].strip()], [x.stop - 1 for x, after in zip(at, tokens[1:]) if after and self.marks[after[0]]]
+    state = self.complete(found, given, [(seed, found.name, i) for i in indices], config, starts, ends)
     for i, ids, confidence in zip(indices, state.ids.tolist(), state.confidence.tolist()):
         end = ids.index(SEP) if SEP in ids else len(ids)
         notes.append(self.filled(pieces, at + [slice(len(given), end)] * open_end, ids, confidence, found, seed, i))
     return notes
 
 @patch
-def complete(self: MedicalDiffusion, found: Found, given: Tensor, keys: list[tuple], config: SamplingConfig, starts: list[int], order: Tensor | None = None) -> State:
-    "Write what is open, once for every key. At `starts` a word begins."
-    begins = torch.tensor(starts, dtype=torch.long, device=self.device)
-    rule = lambda out, position, ids, rows: out.masked_fill(torch.isin(position, begins)[..., None] & self.goes_on, -1e9)
+def complete(self: MedicalDiffusion, found: Found, given: Tensor, keys: list[tuple], config: SamplingConfig, starts: list[int], ends: list[int], order: Tensor | None = None) -> State:
+    "Write what is open, once for every key. At `starts` a word begins, at `ends` no mark stands, since one follows."
+    begins, before_mark = (torch.tensor(x, dtype=torch.long, device=self.device) for x in (starts, ends))
+    rule = lambda out, position, ids, rows: out.masked_fill(torch.isin(position, begins)[..., None] & self.goes_on | torch.isin(position, before_mark)[..., None] & self.marks, -1e9)
     for state in self.sampled([found] * len(keys), keys, config, given=given, order=order, rule=rule): pass
     return state
 
@@ -658,7 +664,7 @@ def choose(self: MedicalDiffusion, pieces: list[str], tokens: list[list[int]], t
             given, at = lay_out(tokens[: len(gaps) + 1], guessed, open_end)
             keys = [(seed, found.name, f"{index}.{g}.{n}.{k}") for k in range(1 if wanted else tries)]
             here = torch.arange(at[g].start, at[g].stop)
-            state = self.complete(found, given, keys, config, [at[g].start] * (not pieces[g][-1:].strip()), here)
+            state = self.complete(found, given, keys, config, [at[g].start] * (not pieces[g][-1:].strip()), [at[g].stop - 1] * bool(tokens[g + 1] and self.marks[tokens[g + 1][0]]), here)
             until = at[g + 1].start if g + 1 < len(at) else len(given)                # as far as the text stands
             after = self.ln_p(state.ids[:, :until], found)[:, at[g].start :].sum(1)
             tried += state.ids[:, here].tolist()
