@@ -236,7 +236,7 @@ def figure(
         for x, r in zip(at, mine): a.annotate(f"{r['notes/s']:.3g}", (x, r["notes/s"]), ha="center", va="bottom", fontsize=7)
         b.bar(at, [100 * r["share of peak"] for r in mine], .18, color=colour)
     for ax in (a, b): ax.set(xticks=range(len(groups)), xticklabels=[g.split(", ")[1] for g in groups])
-    a.set(title="Notes a second", yscale="log"); a.legend(frameon=False, fontsize=8); b.set(title="Share of the machine's peak, %")
+    a.set(title="Notes a second (logarithmic)", yscale="log", yticks=[]); a.minorticks_off(); a.legend(frameon=False, fontsize=8); b.set(title="Share of the machine's peak, %")
     bottom = 0.
     for i, part in enumerate(("python", "import", "load", "first note")):
         c.bar([0], [start[part]], bottom=bottom, color=plt.cm.viridis(.15 + .25 * i), width=.5)
