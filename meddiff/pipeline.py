@@ -616,7 +616,7 @@ def infill(self: MedicalDiffusion,
     preset: str = "balanced",            # one of `PRESETS`
     seed: int | None = None,             # None draws one; it is told in the notes
     lengths: tuple = (1, 2, 3, 4, 6, 8, 11, 15), # in tokens, tried where none is told
-    tries: int = 4,                      # of each length
+    tries: int = 4,                      # of each length; four times as many of one that is told
     **changes,                           # see `settings`
 ) -> list[Note]:
     "Fill the gaps of a text; the rest comes back byte for byte. After a gap at the very end, if its length is not told, the note goes on until it ends. Raises `ValueError` for a text without gaps, or one that is too long."
@@ -628,20 +628,19 @@ def infill(self: MedicalDiffusion,
     size, most = sum(map(len, tokens)) + sum(x or min(lengths) for x in told), self.checkpoint.config.max_tokens - 1
     if size > most: raise ValueError(f"the text has {size} tokens with its gaps: at most {most}")
     if open_end: told = told[:-1]
-    return [x for indices in ([range(n)] if None not in told else [[i] for i in range(n)]) for x in self.fill(pieces, told, open_end, found, config, seed, indices, [lengths] * len(told), tries)] # nothing to choose: all fillings at once
+    return [self.fill(pieces, told, open_end, found, config, seed, i, [lengths] * len(told), tries) for i in range(n)]
 
 @patch
-def fill(self: MedicalDiffusion, pieces: list[str], told: list[int | None], open_end: bool, found: Found, config: SamplingConfig, seed: int, indices: Sequence[int], lengths: Sequence[Sequence[int]] = (), tries: int = 1) -> list[Note]:
-    "Fill the gaps between pieces of text, once for every index; several indices only where all lengths are told."
-    tokens, notes = [x[:-1] for x in self.checkpoint.space.tokenize(pieces)], []
-    gaps = list(told) if None not in told else self.choose(pieces, tokens, told, open_end, found, config, seed, indices[0], lengths, tries)
+def fill(self: MedicalDiffusion, pieces: list[str], told: list[int | None], open_end: bool, found: Found, config: SamplingConfig, seed: int, index: int, lengths: Sequence[Sequence[int]], tries: int) -> Note:
+    "Fill the gaps between pieces of text."
+    tokens = [x[:-1] for x in self.checkpoint.space.tokenize(pieces)]
+    gaps, sure = self.choose(pieces, tokens, told, open_end, found, config, seed, index, lengths, tries)
     given, at = lay_out(tokens[: len(gaps) + 1], gaps, open_end)
-    starts, ends = [x.start for x, p in zip(at + [slice(len(given), None)] * open_end, pieces) if not p[-1:].strip()], [x.stop - 1 for x, after in zip(at, tokens[1:]) if after and self.marks[after[0]]]
-    state = self.complete(found, given, [(seed, found.name, i) for i in indices], config, starts, ends)
-    for i, ids, confidence in zip(indices, state.ids.tolist(), state.confidence.tolist()):
-        end = ids.index(SEP) if SEP in ids else len(ids)
-        notes.append(self.filled(pieces, at + [slice(len(given), end)] * open_end, ids, confidence, found, seed, i))
-    return notes
+    state = self.complete(found, given, [(seed, found.name, index)], config, [len(given)] * (open_end and not pieces[len(gaps)][-1:].strip()), [])
+    for place, c in zip(at, sure): state.confidence[0, place] = c
+    ids = state.ids[0].tolist()
+    end = ids.index(SEP) if SEP in ids else len(ids)
+    return self.filled(pieces, at + [slice(len(given), end)] * open_end, ids, state.confidence[0].tolist(), found, seed, index)
 
 @patch
 def complete(self: MedicalDiffusion, found: Found, given: Tensor, keys: list[tuple], config: SamplingConfig, starts: list[int], ends: list[int], order: Tensor | None = None) -> State:
@@ -653,25 +652,29 @@ def complete(self: MedicalDiffusion, found: Found, given: Tensor, keys: list[tup
 
 @patch
 @torch.no_grad()
-def choose(self: MedicalDiffusion, pieces: list[str], tokens: list[list[int]], told: list[int | None], open_end: bool, found: Found, config: SamplingConfig, seed: int, index: int, lengths: Sequence[Sequence[int]], tries: int) -> list[list[int]]:
-    "Fill gaps one by one from the left, each resampled from tries of several lengths where none is told."
+def choose(self: MedicalDiffusion, pieces: list[str], tokens: list[list[int]], told: list[int | None], open_end: bool, found: Found, config: SamplingConfig, seed: int, index: int, lengths: Sequence[Sequence[int]], tries: int) -> tuple[list[list[int]], list[Tensor]]: # of each gap its tokens, and how surely each stands
+    "Fill gaps one by one from the left, each resampled from tries, of several lengths where none is told."
+    sure: list[Tensor] = []
     gaps, space_left = list(told), self.checkpoint.config.max_tokens - 1 - sum(map(len, tokens))
     for g, wanted in enumerate(told):
         others = sum(map(len, gaps[:g])) + sum(x or min(ns) for x, ns in zip(gaps[g + 1 :], lengths[g + 1 :]))
-        tried, weights = [], []
+        tried, known, weights = [], [], []
         for n in [wanted] if wanted else [x for x in lengths[g] if x + others <= space_left]:
             guessed = [*gaps[:g], n, *(x or sorted(ns)[len(ns) // 2] for x, ns in zip(gaps[g + 1 :], lengths[g + 1 :]))] # a gap still to come takes some room
             given, at = lay_out(tokens[: len(gaps) + 1], guessed, open_end)
-            keys = [(seed, found.name, f"{index}.{g}.{n}.{k}") for k in range(1 if wanted else tries)]
+            keys = [(seed, found.name, f"{index}.{g}.{n}.{k}") for k in range(4 * tries if wanted else tries)]
             here = torch.arange(at[g].start, at[g].stop)
             state = self.complete(found, given, keys, config, [at[g].start] * (not pieces[g][-1:].strip()), [at[g].stop - 1] * bool(tokens[g + 1] and self.marks[tokens[g + 1][0]]), here)
             until = at[g + 1].start if g + 1 < len(at) else len(given)                # as far as the text stands
             after = self.ln_p(state.ids[:, :until], found)[:, at[g].start :].sum(1)
             tried += state.ids[:, here].tolist()
+            known += state.confidence[:, here]
             weights.append(after - state.log_prior[:, here].sum(1))
         chance = luck(f"{seed}|{found.name}|{index}|{g}")
-        gaps[g] = tried[int(torch.multinomial(torch.cat(weights).double().softmax(0), 1, generator=chance))]
-    return gaps
+        best = int(torch.multinomial(torch.cat(weights).double().softmax(0), 1, generator=chance))
+        gaps[g] = tried[best]
+        sure.append(known[best])
+    return gaps, sure
 
 @patch
 def filled(self: MedicalDiffusion, pieces: list[str], at: list[slice], ids: list[int], confidence: list[float], found: Found, seed: int, index: int) -> Note:
@@ -749,5 +752,5 @@ def rewrite(self: MedicalDiffusion,
         runs = self.lost(note, found, strength, NoteNoise([(seed, found.name, i)], self.checkpoint.space.d))
         ends = [0, *(x for run in runs for x in run), len(note)]
         pieces, sizes = [note[a:b] for a, b in zip(ends[::2], ends[1::2])], [sorted({max(1, round(k * size(note[a:b]))) for k in (.6, .8, 1, 1.25, 1.5)}) for a, b in runs] # about as long as it was
-        notes += self.fill(pieces, [None] * len(runs), False, found, config, seed, [i], sizes, tries)
+        notes.append(self.fill(pieces, [None] * len(runs), False, found, config, seed, i, sizes, tries))
     return notes

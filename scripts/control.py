@@ -6,6 +6,7 @@ import argparse
 import json
 import random
 import re
+from functools import cache
 from math import exp
 from pathlib import Path
 
@@ -73,19 +74,19 @@ def main(a: argparse.Namespace) -> None:
     texts = lambda **how: [x.text for x in written(**how)]
     example = lambda d, luck: luck.choice(held_out.note[held_out.diagnosis == d].tolist())
 
-    free = texts()
-    if (name := "nothing asked") not in rows: say(name, free, recovered=recovered(free, diagnoses))
+    free = cache(texts) # the notes of whom nothing is asked
+    if (name := "nothing asked") not in rows: say(name, free(), recovered=recovered(free(), diagnoses))
     for count in (1, 2):
         if (name := f"must have {count} word{'s' * (count > 1)}") in rows: continue
         luck = told(name)
         must = {d: list(dict.fromkeys(told_word(example(d, luck), luck) for _ in range(count))) for d in names}
         notes = texts(words=lambda d, must=must: dict(must=must[d]))
-        say(name, notes, share([all(as_pattern(w).search(t) for w in must[d]) for t, d in zip(notes, diagnoses)]), without=share([all(as_pattern(w).search(t) for w in must[d]) for t, d in zip(free, diagnoses)]))
+        say(name, notes, share([all(as_pattern(w).search(t) for w in must[d]) for t, d in zip(notes, diagnoses)]), without=share([all(as_pattern(w).search(t) for w in must[d]) for t, d in zip(free(), diagnoses)]))
     if (name := "may not have a word that it would have") not in rows:
         luck = told(name)
-        avoid = {d: told_word(free[diagnoses.index(d)], luck) for d in dict.fromkeys(diagnoses)}
+        avoid = {d: told_word(free()[diagnoses.index(d)], luck) for d in dict.fromkeys(diagnoses)}
         notes = texts(words=lambda d: dict(avoid=[avoid[d]]))
-        say(name, notes, share([not as_pattern(avoid[d]).search(t) for t, d in zip(notes, diagnoses)]), without=share([not as_pattern(avoid[d]).search(t) for t, d in zip(free, diagnoses)]))
+        say(name, notes, share([not as_pattern(avoid[d]).search(t) for t, d in zip(notes, diagnoses)]), without=share([not as_pattern(avoid[d]).search(t) for t, d in zip(free(), diagnoses)]))
     if (name := "length told") not in rows:
         luck = told(name)
         lengths = {d: luck.randint(25, 90) for d in names}
@@ -105,7 +106,7 @@ def main(a: argparse.Namespace) -> None:
     for weight in (-.5, -1.):
         if (name := f"away from the nearest diagnosis, {weight}") in rows: continue
         notes = texts(asked=lambda d, weight=weight: {d: 1., near[d]: weight})
-        say(name, notes, 1 - taken(notes), without=1 - taken(free), recovered=recovered(notes, diagnoses))
+        say(name, notes, 1 - taken(notes), without=1 - taken(free()), recovered=recovered(notes, diagnoses))
 
     for says in (True, False): # reference nats of the whole text against the original, a gap's word
         if (name := f"a gap of two to six words, length {'told' if says else 'chosen'}") in rows: continue
@@ -126,7 +127,7 @@ def main(a: argparse.Namespace) -> None:
         keep(name, success=same / count, gaps=count)
     wanted = [(model.find(d), i) for i, d in enumerate(diagnoses)]
     for size in (1, 7, 128):
-        if (name := f"the same notes, {size} at once") not in rows: keep(name, success=share([x.text == t for x, t in zip(model.write(wanted, config, 0, batch_size=size), free)]))
+        if (name := f"the same notes, {size} at once") not in rows: keep(name, success=share([x.text == t for x, t in zip(model.write(wanted, config, 0, batch_size=size), free())]))
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
