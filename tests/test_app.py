@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from streamlit.testing.v1 import AppTest
 
-from meddiff.app import DISCLAIMER, load_model, notes_csv
+from meddiff.app import DISCLAIMER, ICON, load_model, notes_csv
 from meddiff.app import sources as app_sources
 from meddiff.corpus import dataset_path
 from meddiff.jobs import job_of, stop_job
@@ -81,6 +81,10 @@ def text_of(at: AppTest) -> str:
 
 
 # --- logic ---
+
+
+def test_the_mark_is_that_of_the_site():
+    assert (APP.parent / "nbs" / "images" / "favicon.svg").read_text(encoding="utf-8").strip() == ICON
 
 
 def test_the_same_seed_gives_the_same_notes_and_another_gives_others(folder):
