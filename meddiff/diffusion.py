@@ -41,6 +41,7 @@ class GaussianDiffusion(nn.Module):
         dtype, snr = table.dtype, schedule.log_snr.exp()
         buffers = dict(alphas_cumprod=schedule.alphas_cumprod.to(dtype), log_snr=schedule.log_snr.to(dtype), table=table, log_prior=prior.log().to(dtype),
                        snr=snr.to(dtype), scale=(schedule.log_snr.sigmoid() * (1 + snr) ** 2).sqrt().to(dtype), # ᾱ / (1 − ᾱ) and √ᾱ / (1 − ᾱ)
+                       signal=schedule.alphas_cumprod.sqrt().to(dtype), sigma=(1 - schedule.alphas_cumprod).sqrt().clamp(min=1e-12).to(dtype), # √ᾱ and √(1 − ᾱ), this never 0 so that one may divide by it
                        sides=torch.cat([table, -table.pow(2).sum(-1, keepdim=True) / 2], 1)) # so that likelihoods are one matrix product
         for name, value in buffers.items(): self.register_buffer(name, value, persistent=False)
 
@@ -114,7 +115,7 @@ def log_posterior(self: GaussianDiffusion,
 ) -> Tensor:           # (batch, tokens, vocabulary or k)
     "ln p(token | x_t) up to a constant: the log-prior, and ln q(x_t | z_v) of every row of the table."
     seen = torch.cat([self.at(self.scale, t) * x_t, self.at(self.snr, t).expand_as(x_t[..., :1])], -1)
-    if rows is not None: return log_prior + (rows @ seen[..., None])[..., 0]
+    if rows is not None: return log_prior + (rows * seen[..., None, :]).sum(-1) # of so few, faster than `@`
     return torch.addmm(log_prior.to(x_t.dtype).reshape(-1, log_prior.shape[-1]), seen.flatten(0, -2), self.sides.T).view(*x_t.shape[:-1], -1)
 
 @patch

@@ -52,10 +52,12 @@ def ddim(
     **_,
 ) -> Tensor:
     "An implicit step (Song et al. 2021, eq. 12 and 16)."
-    a_t, a_s = diffusion.at(diffusion.alphas_cumprod, t), diffusion.at(diffusion.alphas_cumprod, s)
-    sigma = eta * ((1 - a_s) / (1 - a_t).clamp(min=1e-12) * (1 - a_t / a_s)).clamp(min=0).sqrt() if eta else 0.
-    moved = a_s.sqrt() * x_start + (1 - a_s - sigma ** 2).clamp(min=0).sqrt() * diffusion.predict_noise_from_start(x_t, t, x_start)
-    return torch.where(a_t == a_s, x_t, moved + sigma * noise() if eta else moved)
+    (signal_t, noise_t), (signal_s, noise_s) = ([diffusion.at(x, clock) for x in (diffusion.signal, diffusion.sigma)] for clock in (t, s))
+    stays = noise_s / noise_t                                                       # of the noise; all of it where the clock does not move
+    fresh = eta * (1 - (signal_t / signal_s) ** 2).clamp(min=0).sqrt() if eta else None # σ in units of √(1 − ᾱ_s) / √(1 − ᾱ_t)
+    kept = stays if fresh is None else stays * (1 - (fresh / noise_t) ** 2).clamp(min=0).sqrt()
+    x_s = torch.addcmul(kept * x_t, x_start, signal_s - kept * signal_t)
+    return x_s if fresh is None else x_s + stays * fresh * noise()
 
 def dpm_solver(
     diffusion: GaussianDiffusion,
@@ -179,7 +181,7 @@ def nucleus(
     seen: Tensor | None = None, # as `log_prior`: judge by these logits instead
 ) -> tuple[Tensor, Tensor]: # (…, k) log-priors of some tokens, −1e9 where one is ruled out; (…, k) which tokens
     "The fewest tokens that hold `top_p` of the probability (Holtzman et al. 2020): the long tail is where a small network is most wrong. The reverse steps then need not look at the others."
-    p, k = (log_prior / temperature if seen is None else seen).softmax(-1), 64
+    p, k = (log_prior / temperature if seen is None else seen).softmax(-1), 16
     while True: # the fewest are few: sorting thousands would cost as much as the network
         value, which = p.topk(min(k, p.shape[-1]), -1)
         before = value.cumsum(-1) - value
@@ -210,7 +212,7 @@ class NoteSampler:
         self.copies = len(self.weights)
         context = torch.cat([F.pad(c, (0, 0, 0, widest - c.shape[1])) for c, _ in contexts]).to(self.device)
         context_mask = torch.cat([F.pad(m, (0, widest - m.shape[1])) for _, m in contexts]).to(self.device)
-        self.rows = list(range(b))                    # notes still being written
+        self.rows, self.index = list(range(b)), torch.arange(b) # notes still being written
         self.limit = torch.full((b,), slots - 1) if lengths is None else lengths # position of the forced [SEP]
         self.forced = lengths is not None
         self.state = State(torch.full((b, slots), PAD), torch.zeros(b, slots), torch.full((b, slots), self.diffusion.num_train_timesteps - 1), 0, torch.zeros(b, slots))
@@ -220,7 +222,8 @@ class NoteSampler:
         self.start = drawn.to(self.device)
         if config.passes: # what guesses are drawn with, a few numbers at a time, which NumPy makes shorter work of
             half = timesteps(1, 1, 0., self.diffusion.num_train_timesteps, 2)[1, 0]
-            self.draws, self.sides, self.half = drawn.numpy(), self.diffusion.sides.cpu().numpy(), [x[half].item() for x in (self.diffusion.alphas_cumprod, self.diffusion.scale, self.diffusion.snr)]
+            self.signal, sigma, self.scale, self.snr = (x[half].item() for x in (self.diffusion.signal, self.diffusion.sigma, self.diffusion.scale, self.diffusion.snr))
+            self.draws, self.sides, self.about, self.guessed = sigma * drawn.numpy(), self.diffusion.sides.cpu().numpy(), None if diagnosis is None else diagnosis.numpy(), {}
         self.stood, self.asked = torch.zeros(b, slots), torch.zeros(b, slots) # sum of a token's probabilities since it became what it is; how often it was asked
         self.following: Tensor | None = None          # what the written copy says of the position after the last one written
         self.last = -1                                # that last position
@@ -259,16 +262,23 @@ class NoteSampler:
     def rule_out(self, out: Tensor, position: Tensor) -> Tensor:
         "Forbid [PAD] and [UNK] always, [SEP] before a note may end; force it where it must."
         out[..., PAD] = out[..., UNK] = -1e9
-        limit = self.limit[self.rows].to(self.device)[:, None]
-        early = position < (limit if self.forced else self.begun[self.rows].to(self.device)[:, None])
+        limit = self.limit[self.index].to(self.device)[:, None]
+        early = position < (limit if self.forced else self.begun[self.index].to(self.device)[:, None])
         out[..., SEP] = out[..., SEP].masked_fill(early, -1e9)
         end = position >= limit
         only = torch.full_like(out[0, 0], -1e9)
         only[SEP] = 0
         out = torch.where(end[..., None], only, out)
         if self.own is None: return out
-        own = self.own[self.rows].gather(1, position)
+        own = self.own[self.index].gather(1, position)
         return torch.where((own == PAD)[..., None], out, torch.full_like(out, -1e9).scatter(-1, own[..., None], 0.))
+
+    def keep(self, going: Tensor) -> None:
+        "Go on with some of the notes in hand only."
+        if going.all(): return
+        self.index = self.index[going]
+        self.rows = self.index.tolist()
+        if self.rows: self.cache.keep(going.repeat(self.copies).to(self.device))
 
 def beginning(there: Tensor, size: int) -> Tensor: # (slots,) from (batch, slots)
     "The blocks from the left that are there in every note."
@@ -330,7 +340,7 @@ def show(self: NoteSampler, order: Tensor, found: Denoised, s: Tensor, out: Tens
     "Round the estimate of some positions and put it into the state."
     ids, confidence = nearest_neighbour(found.x_start, self.diffusion.table, (PAD, UNK)) if found.logits is None else most_probable(found.logits)
     place, ids = ids, ids if which is None else which.gather(-1, ids[..., None])[..., 0]
-    at = torch.tensor(self.rows)[:, None], order[None]
+    at = self.index[:, None], order[None]
     same = self.state.ids[at] == ids.cpu()
     self.stood[at] = torch.where(same, self.stood[at], 0.) + confidence.float().cpu()
     self.asked[at] += 1
@@ -340,17 +350,15 @@ def show(self: NoteSampler, order: Tensor, found: Denoised, s: Tensor, out: Tens
 @patch
 def commit(self: NoteSampler, order: Tensor) -> None:
     "Write a finished block, and let go of the notes that ended in it."
-    ids = self.state.ids[self.rows][:, order]
-    going = ~(ids == SEP).any(1) & (self.limit[self.rows] > order.max()) if self.open_end else torch.ones(len(ids), dtype=torch.bool)
-    self.rows = [r for r, g in zip(self.rows, going.tolist()) if g]
-    if not self.rows: return
-    if not going.all(): self.cache.keep(going.repeat(self.copies).to(self.device))
-    self.write(order)
+    ids = self.state.ids[self.index][:, order]
+    going = ~(ids == SEP).any(1) & (self.limit[self.index] > order.max()) if self.open_end else torch.ones(len(ids), dtype=torch.bool)
+    self.keep(going)
+    if self.rows: self.write(order)
 
 @patch
 def write(self: NoteSampler, order: Tensor) -> Tensor: # hidden states (notes, n, width)
     "Commit the tokens that stand at some positions."
-    ids = self.state.ids[self.rows][:, order].repeat(self.copies, 1).to(self.device)
+    ids = self.state.ids[self.index][:, order].repeat(self.copies, 1).to(self.device)
     h = self.model.write(self.cache, self.diffusion.table[ids], order.to(self.device))
     self.last = int(order[-1])
     if self.diffusion.prediction_type == "token": self.following = self.model.output(h[:, -1:])
@@ -359,22 +367,25 @@ def write(self: NoteSampler, order: Tensor) -> Tensor: # hidden states (notes, n
 @patch
 def likely(self: NoteSampler, rows: list[int], at: int, before: list[list[int]]) -> list[int]:
     "What may come at a position of some notes behind two tokens, drawn from how often it did: by the token's own noise, in one implicit step from pure noise, as the network's answers are drawn in several."
-    if self.diagnosis is None: return [PAD] * len(rows)
-    tokens, shares = self.checkpoint.usual(np.array(before), self.diagnosis[rows].numpy())
+    if self.about is None: return [PAD] * len(rows)
+    tokens, shares = self.checkpoint.usual(np.array(before), self.about[rows])
     p = np.where(shares.cumsum(1) - shares < self.config.top_p, shares, 0)
     p /= p.sum(1, keepdims=True).clip(min=1e-9)
-    sides, (alpha, scale, snr) = self.sides[tokens], self.half
-    x = alpha ** .5 * (p[:, None] @ sides)[:, 0, :-1] + (1 - alpha) ** .5 * self.draws[rows, at]
-    with np.errstate(divide="ignore"): score = np.log(p) + scale * (sides[..., :-1] @ x[..., None])[..., 0] + snr * sides[..., -1]
+    sides = self.sides[tokens]
+    x = self.signal * (p[:, None] @ sides)[:, 0, :-1] + self.draws[rows, at]
+    score = np.log(p.clip(min=1e-30)) + self.scale * (sides[..., :-1] @ x[..., None])[..., 0] + self.snr * sides[..., -1]
     return tokens[range(len(rows)), score.argmax(1)].tolist()
 
 @patch
 def guess(self: NoteSampler, left: int, right: int, final: Tensor) -> int:
     "Put what may come next right of each note's last final token, up to position `right` or where all guesses have ended. Returns the position behind them."
-    notes = [[PAD, PAD, *ids[: f + 1]] for ids, f in zip(self.state.ids[self.rows].tolist(), final[self.rows].tolist())]
+    notes = [[PAD, PAD, *ids[: f + 1]] for ids, f in zip(self.state.ids[self.index].tolist(), final[self.index].tolist())]
     for at in range(left + 1, right):
         open_ = [i for i, ids in enumerate(notes) if len(ids) == at + 2]
-        for i, token in zip(open_, self.likely([self.rows[i] for i in open_], at, [notes[i][-2:] for i in open_])):
+        keys = [(self.rows[i], at, *notes[i][-2:]) for i in open_]
+        new = [key for key in keys if key not in self.guessed] # behind a wrong guess, some are guessed again
+        if new: self.guessed |= zip(new, self.likely([key[0] for key in new], at, [key[2:] for key in new]))
+        for i, token in zip(open_, map(self.guessed.get, keys)):
             own = PAD if self.own is None else int(self.own[self.rows[i], at])
             notes[i].append(own if own != PAD else SEP if self.limit[self.rows[i]] == at else token)
         if all(SEP in ids for ids in notes):
@@ -392,22 +403,20 @@ def settle(self: NoteSampler) -> Iterator[State]:
     place = torch.arange(slots, device=self.device).expand(len(self.rows), slots)
     def draw(out: Tensor, first: int) -> None:
         now = slice(first, first + out.shape[1])
-        self.stood[self.rows, now], self.asked[self.rows, now] = 0., 0.
+        self.stood[self.index, now], self.asked[self.index, now] = 0., 0.
         out, which = self.narrow(out)
-        found, *_ = self.follow(out, self.start[self.rows, now], steps[:, :, None], which=which)
+        found, *_ = self.follow(out, self.start[self.index, now], steps[:, :, None], which=which)
         self.show(torch.arange(now.start, now.stop), found, torch.full(out.shape[:2], CLEAN), out, which)
-    x, first = self.start[self.rows][:, :1], place[:, left : left + 1]
+    x, first = self.start[self.index][:, :1], place[:, left : left + 1]
     if self.following is None: draw(self.ask(x, torch.full_like(first, self.diffusion.num_train_timesteps - 1), x, first, None), left) # nothing is written yet
     else:
         self.state.step += 1
         draw(self.guide(self.following.clone(), first), left)
     yield self.state
     while True:
-        going = self.state.ids[self.rows, final[self.rows]] != SEP
-        if not going.all() and going.any(): self.cache.keep(going.repeat(self.copies).to(self.device))
-        self.rows = [r for r, g in zip(self.rows, going.tolist()) if g]
+        self.keep(self.state.ids[self.index, final[self.index]] != SEP)
         if not self.rows: return
-        rows, left = torch.tensor(self.rows), int(final[self.rows].min())
+        rows, left = self.index, int(final[self.index].min())
         if self.state.step >= c.passes:
             self.guess(left, slots, final)
             yield self.state
