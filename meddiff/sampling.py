@@ -236,8 +236,20 @@ class NoteSampler:
         self.order = (~common).nonzero()[:, 0] if order is None else order # positions to write, first to last
         self.open_end = order is None and (given is None or SEP not in given) # a note is over where it says so
         self.state.ids, self.state.confidence[there], self.state.clocks[there] = stands, 1., CLEAN
+        alike = b > 1 and given is not None and given.dim() == 1 and all((x == x[:1]).all() for x in (context[:b], context_mask[:b], self.limit))
         if common.any():
-            with torch.no_grad(): self.write(common.nonzero()[:, 0])
+            with torch.no_grad(): self.begin(common.nonzero()[:, 0], alike)
+
+    def begin(self, order: Tensor, alike: bool) -> None:
+        "Write what stands at some positions, once if it stands in notes that are `alike`."
+        if not alike: return self.write(order)
+        one, all_ = self.index[:1], self.index
+        self.cache.keep(torch.arange(self.copies) * len(all_))
+        self.index = one
+        self.write(order)
+        again = torch.arange(self.copies).repeat_interleave(len(all_))
+        self.cache.keep(again)
+        self.index, self.following = all_, None if self.following is None else self.following[again]
 
     def ask(self, x: Tensor, t: Tensor, guess: Tensor, position: Tensor, valid: Tensor | None) -> Tensor:
         "The network's output for a block, guided, with what may not stand there ruled out."
