@@ -562,11 +562,25 @@ def bound(self: MedicalDiffusion, d: GaussianDiffusion, ids: Tensor, layout: Lay
 TAIL = 24 # tokens of an end that is drawn anew: two or three sentences
 
 @patch
-def ln_p(self: MedicalDiffusion, ids: Tensor, found: Found) -> Tensor: # (batch, tokens)
-    "ln p of each token given those before it."
-    layout = batch_layout([layout_of(ids.shape[1], 1)] * len(ids), [-1] * len(ids))
-    context, mask = (x.to(self.device) for x in contexts([found] * len(ids)))
-    return self.exact(self.checkpoint.diffusion.to(self.device), ids.to(self.device), Layout(*(x.to(self.device) for x in layout)), context, mask).cpu()
+def ln_p(self: MedicalDiffusion,
+    ids: Tensor,   # (batch, tokens)
+    found: Found,
+    start: int,    # as far as all are the same
+) -> Tensor:       # (batch,)
+    "ln p of what comes from `start` on, given what stands before it."
+    model, space, ids, (b, n) = self.checkpoint.model, self.checkpoint.space, ids.to(self.device), ids.shape
+    cache = model.start(*(x.to(self.device) for x in contexts([found])), n)
+    write = lambda rows, first, last: model.write(cache, space.table.to(self.device)[ids[:rows, first:last]], torch.arange(first, last, device=self.device))
+    logits = []
+    if start > 1: write(1, 0, start - 1)                                # once for all
+    elif not start:
+        nothing = torch.zeros(1, 1, space.d, device=self.device)        # what a token alone is told, see `DiffusionTransformer.denoise`
+        logits.append(model.denoise(cache, nothing, nothing[..., 0], nothing, torch.zeros(1, dtype=torch.long, device=self.device)).expand(b, -1, -1))
+    cache.keep(torch.zeros(b, dtype=torch.long, device=self.device))
+    if n > 1: logits.append(model.output(write(b, max(start - 1, 0), n - 1)))
+    out = torch.cat(logits, 1)
+    out[..., PAD] = -torch.inf
+    return out.log_softmax(-1).gather(-1, ids[:, start:, None]).sum((1, 2)).cpu()
 
 @patch
 @torch.no_grad()
@@ -575,7 +589,7 @@ def land(self: MedicalDiffusion, found: Found, index: int, state: State, words: 
     keep, alone = max(length - TAIL, 0), replace(config, block_size=1, num_inference_steps=1, ramp=0.)
     keys = [(seed, found.name, f"{index}.end.{k}") for k in range(tries)]
     for new in self.sampled([found] * tries, keys, alone, torch.full((tries,), length), given=state.ids[0, :keep] if keep else None, rule=words.rule): pass
-    weight = self.ln_p(new.ids[:, : length + 1], found)[:, keep:].sum(1) - new.log_prior[:, keep:length].sum(1)
+    weight = self.ln_p(new.ids[:, : length + 1], found, keep) - new.log_prior[:, keep:length].sum(1)
     texts = [self.checkpoint.restorer.restore(ids[:length]) for ids in new.ids]
     fits = torch.tensor([not any(p.search(t) for p in words.avoid) and all(p.search(t) for p, _ in words.must) and not (config.no_repeat and said_twice(t) is not None) for t in texts])
     if not fits.any(): return state
@@ -682,7 +696,7 @@ def choose(self: MedicalDiffusion, pieces: list[str], tokens: list[list[int]], t
             begins, before_mark = ends_of(pieces, tokens, g, self.marks)
             state = self.complete(found, given, keys, config, [at[g].start] * begins, [at[g].stop - 1] * before_mark, here)
             until = at[g + 1].start if g + 1 < len(at) else len(given)                # as far as the text stands
-            after = self.ln_p(state.ids[:, :until], found)[:, at[g].start :].sum(1)
+            after = self.ln_p(state.ids[:, :until], found, at[g].start)
             tried += state.ids[:, here].tolist()
             known += state.confidence[:, here]
             weights.append(after - state.log_prior[:, here].sum(1))
@@ -709,7 +723,7 @@ def redraw(self: MedicalDiffusion,
     "Draw parts of a filling anew, with all around them in sight, each time going on with one of what there is then, as likely as it makes the text (Gibbs sampling among the proposals)."
     chance, f = luck(f"{key}|redraw"), filling
     dice = lambda n: int(torch.randint(n, (1,), generator=chance))
-    ln = self.ln_p(f.ids[None, : f.until], found)[0, f.at.start :].sum()
+    ln = self.ln_p(f.ids[None, : f.until], found, f.at.start)
     for r in range(3 * tries):
         n = f.at.stop - f.at.start
         size = 1 + dice(min(n, PART))
@@ -720,10 +734,10 @@ def redraw(self: MedicalDiffusion,
         state = self.complete(found, open_, [(key, r, k) for k in range(3 * tries)], config, [f.at.start] * ends[0], [stop - 1] * ends[1], torch.arange(part.start, part.stop))
         rows = list({tuple(ids): i for i, ids in enumerate(state.ids[:, part].tolist()) if ids != f.ids[first : first + size].tolist()}.values())
         if not rows: continue
-        lns = torch.cat([ln[None], self.ln_p(state.ids[rows, : f.until + more], found)[:, f.at.start :].sum(1)])
+        lns = torch.cat([ln, self.ln_p(state.ids[rows, : f.until + more], found, f.at.start)])
         chosen = int(torch.multinomial(lns.double().softmax(0), 1, generator=chance))
         if not chosen: continue
-        row, ln, at = rows[chosen - 1], lns[chosen], f.at.start
+        row, ln, at = rows[chosen - 1], lns[chosen, None], f.at.start
         ids = torch.cat([open_[:first], state.ids[row, part], f.ids[first + size :]])
         f = Filling(ids, slice(at, stop), f.until + more, torch.cat([f.confidence[: first - at], state.confidence[row, part], f.confidence[first + size - at :]]))
         room = None if room is None else room - more

@@ -24,7 +24,7 @@ def told_word(note: str, luck: random.Random, but: str = "") -> str:
     words = sorted({w for w in re.findall(r"(?<![\w-])[a-z]{5,}(?![\w-])", note) if not as_pattern(w).search(but)})
     return luck.choice(words)
 
-def gapped(text: str, luck: random.Random, gaps: int = 1, told: bool = True, words: tuple[int, int] = (2, 6)) -> tuple[str, list[str]]:
+def gapped(text: str, luck: random.Random, gaps: int = 1, words: tuple[int, int] = (2, 6)) -> tuple[str, list[str]]:
     "A text with words missing, and what stands outside the gaps."
     places = [m.span() for m in re.finditer(r"\S+", text)]
     parts, at = [], 0
