@@ -645,7 +645,7 @@ def infill(self: MedicalDiffusion,
     preset: str = "balanced",            # one of `PRESETS`
     seed: int | None = None,             # None draws one; it is told in the notes
     lengths: tuple = (1, 2, 3, 4, 6, 8, 11, 15), # in tokens, tried where none is told
-    tries: int = 4,                      # of each length; four times as many of one that is told
+    tries: int = 4,                      # of each length; four times as many of one that is told. Three times as often, a part is drawn anew
     **changes,                           # see `settings`
 ) -> list[Note]:
     "Fill the gaps of a text; the rest comes back byte for byte. After a gap at the very end, if its length is not told, the note goes on until it ends. Raises `ValueError` for a text without gaps, or one that is too long."

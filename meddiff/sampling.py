@@ -53,8 +53,8 @@ def ddim(
 ) -> Tensor:
     "An implicit step (Song et al. 2021, eq. 12 and 16)."
     (signal_t, noise_t), (signal_s, noise_s) = ([diffusion.at(x, clock) for x in (diffusion.signal, diffusion.sigma)] for clock in (t, s))
-    stays = noise_s / noise_t                                                       # of the noise; all of it where the clock does not move
-    fresh = eta * (1 - (signal_t / signal_s) ** 2).clamp(min=0).sqrt() if eta else None # σ in units of √(1 − ᾱ_s) / √(1 − ᾱ_t)
+    stays = noise_s / noise_t # of the noise that ε is; all of it, and so x_t to the bit, where the clock does not move
+    fresh = eta * (1 - (signal_t / signal_s) ** 2).clamp(min=0).sqrt() if eta else None # σ, over the same
     kept = stays if fresh is None else stays * (1 - (fresh / noise_t) ** 2).clamp(min=0).sqrt()
     x_s = torch.addcmul(kept * x_t, x_start, signal_s - kept * signal_t)
     return x_s if fresh is None else x_s + stays * fresh * noise()

@@ -5,13 +5,13 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 # Two tests run at a time (pytest-xdist): each with one thread, since two that fight for the same cores take longer than one after the other.
 if "PYTEST_XDIST_WORKER" in os.environ: os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Many tests start processes that import torch and transformers, which takes twice as long where nothing compiled may be kept.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-
-import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
