@@ -27,12 +27,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("notebook", notebooks(), ids=lambda p: p.stem)
 
 
-@pytest.hookimpl(tryfirst=True)
+SLOWEST = ("test_notebooks.py", "test_app.py", "test_site.py", "test_cli.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    "Notebooks first, since they take longest; each may run beside anything, and the tests of any other file, which share what they build, stay together."
-    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
-    for item in items:
-        if item.path.name != "test_notebooks.py": item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    "What takes longest comes first, so that no worker is left with it at the end."
+    items.sort(key=lambda item: SLOWEST.index(item.path.name) if item.path.name in SLOWEST else len(SLOWEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    "Each notebook may run beside anything; the tests of any other file, which share what they build, stay together."
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            return nodeid if file.endswith("test_notebooks.py") else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
