@@ -241,8 +241,10 @@ class Cache:
         head: int,                            # width of a head
         front: int = 0,                       # slots of the prefix, at positions −front … −1
         neighbours: int = 3,
+        readout: Tensor | None = None,        # see `DiffusionTransformer.readout`
     ):
         b, slots, width = told.shape
+        self.readout = readout
         self.told, self.clean, self.context_mask, self.front, self.neighbours = told, clean, context_mask, front, neighbours
         room = lambda kv: [torch.cat([x, x.new_zeros(b, x.shape[1], slots, head)], 2) for x in kv]
         self.keys, self.values = zip(*map(room, context))
@@ -353,7 +355,6 @@ class DiffusionTransformer(nn.Module):
         self.head = nn.Linear(w, c.encoder_width if token else c.d, bias=not token)
         self.bias = nn.Parameter(log_prior.clamp(min=-14).clone()) if token else None
         self.left_in = nn.Linear(w, w, bias=False)               # what the written copy expects, for the noised one
-        self.made_of, self.both = None, None                     # see `readout`
         self.reset()
 
     def reset(self) -> None:
@@ -404,19 +405,19 @@ def layers(self: DiffusionTransformer, h: Tensor, modulations: list[tuple[Tensor
     return h
 
 @patch
-def output(self: DiffusionTransformer, h: Tensor) -> Tensor:
+def output(self: DiffusionTransformer,
+    h: Tensor, # (batch, tokens, width)
+    readout: Tensor | None = None, # from `readout`, where it is at hand
+) -> Tensor:   # (batch, tokens, vocabulary or d)
     "Hidden states → log-prior over tokens, or a point."
     h = self.norm(h)
     if self.bias is None: return self.head(h)
-    return F.linear(self.head(h) * .15, self.rows, self.bias) if torch.is_grad_enabled() else F.linear(h, self.readout(), self.bias)
+    return F.linear(self.head(h) * .15, self.rows, self.bias) if readout is None else F.linear(h, readout, self.bias)
 
 @patch
-def readout(self: DiffusionTransformer) -> Tensor: # (vocabulary, width)
-    "The two maps of the output in one: half the work, where nothing is learned. Made anew when the weights have changed."
-    w = self.head.weight
-    now = w.data_ptr(), w._version, w.device, w.dtype
-    if self.made_of != now: self.made_of, self.both = now, self.rows.to(w.dtype) @ w * .15
-    return self.both
+def readout(self: DiffusionTransformer) -> Tensor | None: # (vocabulary, width)
+    "The two maps of a log-prior in one: half the work where the weights stay as they are, as they do while a batch is written."
+    return None if self.bias is None else self.rows @ self.head.weight.detach() * .15
 
 @patch
 def context_views(self: DiffusionTransformer,
@@ -501,7 +502,7 @@ def start(self: DiffusionTransformer,
     front = context.shape[1] if self.config.conditioning == "prefix" else 0
     length = torch.full((len(context),), -1, device=context.device) if length is None else length
     told = self.remaining(length, torch.arange(-front, slots, device=context.device))
-    cache = Cache(views, mask, told, self.clocked(torch.full((1, 1), self.ends[1], device=context.device)), self.config.width // self.config.heads, front)
+    cache = Cache(views, mask, told, self.clocked(torch.full((1, 1), self.ends[1], device=context.device)), self.config.width // self.config.heads, front, readout=self.readout())
     if front:
         self.write(cache, context, torch.arange(-front, 0, device=context.device))
         cache.written[:, :front] = context_mask if keep is None else context_mask & keep[:, None]
@@ -521,7 +522,7 @@ def denoise(self: DiffusionTransformer,
     if x_t.shape[1] == 1 and self.config.prediction_type == "token": x_t, guess, log_snr = torch.zeros_like(x_t), torch.zeros_like(guess), torch.full_like(log_snr, self.ends[0])
     clock, modulations = self.clocked(log_snr)
     h = self.embed(x_t, guess, clock, cache.told[:, position + cache.front], 1, cache.before(position))
-    return self.output(self.layers(h, modulations, cache.look(position, causal=False, valid=valid)))
+    return self.output(self.layers(h, modulations, cache.look(position, causal=False, valid=valid)), cache.readout)
 
 @patch
 def write(self: DiffusionTransformer,

@@ -577,7 +577,7 @@ def ln_p(self: MedicalDiffusion,
         nothing = torch.zeros(1, 1, space.d, device=self.device)        # what a token alone is told, see `DiffusionTransformer.denoise`
         logits.append(model.denoise(cache, nothing, nothing[..., 0], nothing, torch.zeros(1, dtype=torch.long, device=self.device)).expand(b, -1, -1))
     cache.keep(torch.zeros(b, dtype=torch.long, device=self.device))
-    if n > 1: logits.append(model.output(write(b, max(start - 1, 0), n - 1)))
+    if n > 1: logits.append(model.output(write(b, max(start - 1, 0), n - 1), cache.readout))
     out = torch.cat(logits, 1)
     out[..., PAD] = -torch.inf
     return out.log_softmax(-1).gather(-1, ids[:, start:, None]).sum((1, 2)).cpu()

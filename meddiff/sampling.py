@@ -200,7 +200,7 @@ Others = Sequence[tuple[Tensor, Tensor, float]] # context (batch, context, …),
 class NoteSampler:
     "Writes one batch of notes. Made for each batch by `sample`."
     def __init__(self, checkpoint: Checkpoint, context: Tensor, context_mask: Tensor, noise: NoteNoise, config: SamplingConfig, lengths: Tensor | None, slots: int, given: Tensor | None = None, order: Tensor | None = None, rule: Rule | None = None, others: Others = (), diagnosis: Tensor | None = None):
-        self.checkpoint, self.model, self.noise, self.config, self.rule, self.diagnosis = checkpoint, checkpoint.model, noise, config, rule, diagnosis
+        self.checkpoint, self.model, self.noise, self.config, self.rule = checkpoint, checkpoint.model, noise, config, rule
         self.device = next(self.model.parameters()).device
         self.diffusion = checkpoint.diffusion.to(self.device)
         b, widest = len(context), max(c.shape[1] for c in (context, *(c for c, *_ in others)))
@@ -373,7 +373,7 @@ def write(self: NoteSampler, order: Tensor) -> Tensor: # hidden states (notes, n
     ids = self.state.ids[self.index][:, order].repeat(self.copies, 1).to(self.device)
     h = self.model.write(self.cache, self.diffusion.table[ids], order.to(self.device))
     self.last = int(order[-1])
-    if self.diffusion.prediction_type == "token": self.following = self.model.output(h[:, -1:])
+    if self.diffusion.prediction_type == "token": self.following = self.model.output(h[:, -1:], self.cache.readout)
     return h
 
 @patch
@@ -436,7 +436,7 @@ def settle(self: NoteSampler) -> Iterator[State]:
         self.cache.written[:, self.cache.front + left :] = False
         right = self.guess(left, min(int(final[rows].max()) + c.window, slots - 1), final)
         guessed = self.state.ids[rows, left + 1 : right]
-        out = self.model.output(self.write(torch.arange(left, right)))
+        out = self.model.output(self.write(torch.arange(left, right)), self.cache.readout)
         self.state.step += 1
         draw(self.guide(out, place[: len(rows), left + 1 : right + 1]), left + 1)
         drawn = self.state.ids[rows, left + 1 : right + 1]
