@@ -567,7 +567,8 @@ def ln_p(self: MedicalDiffusion,
     found: Found,
     start: int,    # as far as all are the same
 ) -> Tensor:       # (batch,)
-    "ln p of what comes from `start` on, given what stands before it."
+    "ln p of what comes from `start` on, given what stands before it; 0 of a network that predicts points, to which all texts are alike."
+    if self.checkpoint.config.prediction_type != "token": return torch.zeros(len(ids))
     model, space, ids, (b, n) = self.checkpoint.model, self.checkpoint.space, ids.to(self.device), ids.shape
     cache = model.start(*(x.to(self.device) for x in contexts([found])), n)
     write = lambda rows, first, last: model.write(cache, space.table.to(self.device)[ids[:rows, first:last]], torch.arange(first, last, device=self.device))
@@ -811,6 +812,7 @@ def rewrite(self: MedicalDiffusion,
 ) -> list[Note]:
     "Write anew what of a note does not suit a diagnosis, see `lost`. Raises `ValueError` for a note that is blank or too long."
     config, seed, found, most = settings(preset, **changes), draw_seed(seed), self.find(diagnosis), self.checkpoint.config.max_tokens - 1
+    if self.checkpoint.config.prediction_type != "token": raise ValueError(f"{self.name} predicts {self.checkpoint.config.prediction_type}: to tell which words a diagnosis would say, a network has to predict tokens; train one with --prediction-type token")
     if not 0 <= strength <= 1: raise ValueError(f"strength = {strength}: must be at least 0 and at most 1")
     size = lambda text: len(self.checkpoint.space.tokenize([text])[0]) - 1
     if not 0 < size(note) <= most: raise ValueError(f"the note has {size(note)} tokens; must lie between 1 and {most}")

@@ -322,9 +322,11 @@ def test_a_cased_encoder_768_wide(place):
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
-def test_classic_predictions_train_and_generate(place, kind):
+def test_classic_predictions_train_generate_and_fill(place, kind):
     "The classic way, from data to note, with the diagnosis as a prefix."
     trained = here("train", "--data", "good.csv", "--prediction-type", kind, "--conditioning", "prefix", "--schedule", "linear", "--max-steps", 5, *SMALL)
     assert trained.returncode == 0, trained.stderr
     note = here("generate", "Gout", "--checkpoint", "medical_diffusion.pt", "--block-size", 0, "--steps", 10, "--length", 10, "--seed", 0)
     assert note.returncode == 0 and note.stdout.strip(), note.stderr
+    filled = here("infill", "A man with ____{2} , seen ____ today.", "--diagnosis", "Gout", "--checkpoint", "medical_diffusion.pt", "--seed", 0)
+    assert filled.returncode == 0 and filled.stdout.startswith("A man with ") and filled.stdout.rstrip().endswith("today."), filled.stderr
