@@ -8,12 +8,14 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = re.compile(r"(^(?P<f>```+|~~~+).*?^(?P=f)[ \t]*$|(?<!`)(?P<b>`+)(?!`).+?(?<!`)(?P=b)(?!`))", re.M | re.S)
 
 
+@cache
 def settings() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 

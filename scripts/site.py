@@ -22,7 +22,7 @@ import sys
 import tempfile
 import unicodedata
 from collections import Counter
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 
 from pages import ROOT, as_markdown, from_root, front_matter, markdown_cell, options, plain, processed, prose, relink, settings
@@ -164,8 +164,9 @@ def own_methods(obj, patched: set[str]) -> list[str]:
     return lines
 
 
-def source_line(obj) -> int:
-    try: return inspect.getsourcelines(obj)[1]
+@cache
+def source_line(name: str, module) -> int:
+    try: return inspect.getsourcelines(resolve(name, module))[1]
     except (OSError, TypeError): return 0
 
 
@@ -181,7 +182,7 @@ def entry(name: str, module, shown: set[str], index: set[str], place: str) -> st
     "What a reader needs to call one exported name; `place` is its anchor."
     obj = resolve(name, module)
     inner = sorted(n for n in index if n.startswith(name + ".") and n not in shown) if inspect.isclass(obj) else []
-    link = f"{settings()['project']['urls']['Repository']}/blob/{settings()['tool']['nbdev']['branch']}/{module.__name__.replace('.', '/')}.py#L{source_line(obj)}"
+    link = f"{settings()['project']['urls']['Repository']}/blob/{settings()['tool']['nbdev']['branch']}/{module.__name__.replace('.', '/')}.py#L{source_line(name, module)}"
     is_property = isinstance(inspect.getattr_static(reduce(getattr, name.split(".")[:-1], module), name.split(".")[-1]), property)
     model = inspect.isclass(obj) and hasattr(obj, "model_fields")
     call = "" if model else f"```python\n{name if is_property else signature(name, obj)}\n```"
@@ -210,7 +211,7 @@ def referenced(cells: list, module_name: str | None, index: set[str]) -> list:
     shown = {n for c in cells if (n := show_doc_name(c))}
 
     def flush() -> None:
-        for name in sorted(run, key=lambda n: source_line(resolve(n, module))):
+        for name in sorted(run, key=lambda n: source_line(n, module)):
             places[name.lower()] += 1  # a class `Column` and a function `column` share an anchor in nbdev's index: the first has it
             out.append(markdown_cell(entry(name, module, shown, index, name.lower() + (f"-{places[name.lower()]}" if places[name.lower()] > 1 else ""))))
         run.clear()
@@ -235,7 +236,7 @@ def listed(name: str, index: set[str]) -> list[tuple[str, str]]:
         try: obj = resolve(symbol, module)
         except AttributeError: continue
         own = obj.__doc__ and obj.__doc__ != getattr(obj.__base__ if inspect.isclass(obj) else None, "__doc__", None) and not obj.__doc__.startswith(f"{symbol}(")
-        found.append((source_line(resolve(symbol.split(".")[0], module)), "." in symbol, source_line(obj), symbol, inspect.getdoc(obj).splitlines()[0] if own else ""))
+        found.append((source_line(symbol.split(".")[0], module), "." in symbol, source_line(symbol, module), symbol, inspect.getdoc(obj).splitlines()[0] if own else ""))
     return [(symbol, doc) for *_, symbol, doc in sorted(found)]
 
 
