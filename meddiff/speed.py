@@ -99,6 +99,7 @@ def rival_speed(
     from meddiff.rival import gpt2
     c, device = model.checkpoint.config, model.device
     rival = gpt2(c.vocabulary, c.width, c.layers, c.heads).to(device).eval()
+    rival.config.pad_token_id = None # untrained, it may write [PAD], of which it would then warn
     prompt = torch.full((batch, 6), SEP, device=device) # about as long as a diagnosis
     def write():
         with torch.no_grad(): return rival.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=True, top_p=.95, top_k=0, min_new_tokens=tokens, max_new_tokens=tokens, pad_token_id=PAD, eos_token_id=SEP)
