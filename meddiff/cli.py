@@ -377,7 +377,7 @@ def main(
 ) -> None:
     "The entry point `meddiff`. Bad input is one line on standard error and exit code 2."
     warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
-    try: code = cli(arguments, standalone_mode=False) or 0
+    try: code = cli(arguments, prog_name="meddiff", standalone_mode=False) or 0
     except USAGE as e:
         if type(e).__name__ == "NoArgsIsHelpError": print(e.format_message(), file=sys.stderr)
         else: say(" ".join(e.format_message().split()))

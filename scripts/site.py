@@ -24,6 +24,7 @@ import unicodedata
 from collections import Counter
 from functools import cache, reduce
 from pathlib import Path
+from typing import get_args
 
 from pages import ROOT, as_markdown, from_root, front_matter, markdown_cell, options, plain, processed, prose, relink, settings
 
@@ -137,11 +138,29 @@ def signature(name: str, obj) -> str:
     return portable(line if len(line) < 88 else f"{name}(\n    " + ",\n    ".join(parameters) + ",\n)")
 
 
+def command_line(obj, module) -> str:
+    "The table of a command's options, as one types them; empty for a function that is no command."
+    from smalldocs import api
+
+    rows = []
+    for name, p in inspect.signature(obj).parameters.items():
+        told = next((m for m in getattr(p.annotation, "__metadata__", ()) if hasattr(m, "help")), None)
+        if told is None: continue
+        option, named = type(told).__name__ == "OptionInfo", [d for d in (told.default, *(told.param_decls or ())) if isinstance(d, str)]  # beside a type, a default is a name
+        shown = ", ".join(named) or (f"--{name.replace('_', '-')}" if option else name.upper())
+        kind = p.annotation.__origin__
+        if p.default is None: kind = next(a for a in get_args(kind) if a is not type(None))  # what is typed is never None
+        default = "required" if p.default is p.empty else "" if p.default is None else f"`{str(p.default).lower() if isinstance(p.default, bool) else p.default}`"
+        rows.append([f"`{shown}`", api.type_text(kind, module), default, prose(told.help or "", lambda t: re.sub(r"(?<![\w-])--[a-z][\w-]*", r"`\g<0>`", t))])
+    return api.table(rows, ["Option", "Type", "Default", "Description"]) if rows else ""
+
+
 def parameters(obj, module) -> str:
     "The table of parameters, or of a pydantic model's fields; empty where it would say nothing that the signature does not."
     from smalldocs import api
 
-    if inspect.isclass(obj) and api.is_model(obj): table = api.fields_table(obj, module)
+    if inspect.isfunction(obj) and (commanded := command_line(obj, module)): table = commanded
+    elif inspect.isclass(obj) and api.is_model(obj): table = api.fields_table(obj, module)
     elif inspect.isclass(obj) and issubclass(obj, tuple): table = api.keys_table(obj, module)
     else: table = api.params_table(obj, module)
     rows = [[c.strip() for c in re.split(r"(?<!\\)\|", r)[1:-1]] for r in table.splitlines()]
