@@ -6,9 +6,9 @@ Docs: https://meddiff.github.io/meddiff/cli.html.md"""
 
 # %% auto #0
 __all__ = ['cli', 'DIAGNOSIS_COLUMN', 'NOTE_COLUMN', 'PRESET', 'BLOCK_SIZE', 'STEPS', 'SUBSTEPS', 'SAMPLER', 'TEMPERATURE',
-           'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'NO_REPEAT', 'CHECKPOINT', 'DEVICE', 'USAGE', 'say', 'check_output',
-           'corpus', 'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate', 'read_weights', 'infill',
-           'Journal', 'write_notes', 'evaluate', 'bench', 'app', 'main']
+           'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'NO_REPEAT', 'CHECKPOINT', 'DEVICE', 'USAGE', 'version', 'common',
+           'say', 'check_output', 'corpus', 'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate',
+           'read_weights', 'infill', 'rewrite', 'Journal', 'write_notes', 'evaluate', 'bench', 'app', 'main']
 
 # %% ../nbs/11_cli.ipynb #b08ed387
 import csv, json, os, subprocess, sys, warnings
@@ -22,6 +22,18 @@ import typer
 # %% ../nbs/11_cli.ipynb #e4b9c0d8
 cli = typer.Typer(name="meddiff", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Clinical notes from a diagnosis, by Gaussian diffusion in the space of BERT token embeddings. Notes are synthetic and not for clinical use.")
+
+def version(asked: bool) -> None:
+    "Print the version and be done."
+    from meddiff import __version__
+    if not asked: return
+    print(__version__)
+    raise typer.Exit()
+
+@cli.callback()
+def common(
+    _: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version and exit.")] = False,
+) -> None: ...
 
 def say(message: str) -> None:
     "A line for the person, on standard error; of several processes under `torchrun` only the first speaks."
@@ -220,6 +232,28 @@ def infill(
     model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
     notes = lambda seed, done: [list(enumerate(model.infill(text, diagnosis, n, preset, seed, **changes)))]
     write_notes(notes, n, as_json, output, seed, dict(text=text, diagnosis=diagnosis, n=n, preset=preset, changes=changes, checkpoint=model.fingerprint))
+
+@cli.command()
+def rewrite(
+    note: Annotated[str, typer.Argument(help="A note, in quotes; - reads it from standard input.")],
+    diagnosis: Annotated[str, typer.Option(help="What it is to be about.")],
+    strength: Annotated[float, typer.Option(help="How much may change: 0 nothing, 1 all that the diagnosis would not say of itself.", min=0, max=1)] = 0.6,
+    n: Annotated[int, typer.Option(help="Versions.", min=1)] = 1,
+    preset: PRESET = "balanced",
+    seed: Annotated[Optional[int], typer.Option(help="The same seed gives the same versions; a random one if not given.", min=0)] = None,
+    checkpoint: CHECKPOINT = None,
+    device: DEVICE = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    output: Annotated[Optional[Path], typer.Option(help="Write to a .csv or .jsonl instead of standard output.")] = None,
+) -> None:
+    "Write anew what of a note does not suit a diagnosis. What both share comes back byte for byte."
+    from meddiff.pipeline import MedicalDiffusion, settings
+    check_output(output, (".csv", ".jsonl"))
+    settings(preset)
+    if note == "-": note = sys.stdin.read()
+    model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
+    notes = lambda seed, done: [list(enumerate(model.rewrite(note, diagnosis, strength, n, preset, seed)))]
+    write_notes(notes, n, as_json, output, seed, dict(note=note, diagnosis=diagnosis, strength=strength, n=n, preset=preset, checkpoint=model.fingerprint))
 
 class Journal:
     "Notes that are done, a line each, in a file beside the one they will become, so that a run that was killed goes on where it was."

@@ -195,7 +195,7 @@ def said_twice(
     for begin, sentence in pieces_of(text, SENTENCES):
         seen, last, measured = set(), "", set()
         for at, item in pieces_of(sentence, ITEMS):
-            item = item.strip(" .;:").lower()
+            item = item.strip(" .,;:").lower()
             if re.search(r"[^\W\d_]{2}", item):
                 if item in seen or " " in item and last.endswith(" " + item): return begin + at
                 seen.add(item)
@@ -583,6 +583,15 @@ def ln_p(self: MedicalDiffusion,
     out[..., PAD] = -torch.inf
     return out.log_softmax(-1).gather(-1, ids[:, start:, None]).sum((1, 2)).cpu()
 
+TWO_MARKS = re.compile(r"[.,:;!?]\s*[.,:;!]")
+
+@patch
+def weigh(self: MedicalDiffusion, ids: Tensor, found: Found, start: int, config: SamplingConfig) -> Tensor:
+    "`ln_p`, and nearly nothing for a text that says something twice or has two marks in a row, as no note of ours does. Where all texts do, since what stands around a gap stays, nothing changes."
+    texts = [self.checkpoint.restorer.restore(x) for x in ids.tolist()] if config.no_repeat else []
+    faulty = torch.tensor([(said_twice(t) is not None) + len(TWO_MARKS.findall(t)) for t in texts] or [0])
+    return self.ln_p(ids, found, start) - 100. * faulty
+
 @patch
 @torch.no_grad()
 def land(self: MedicalDiffusion, found: Found, index: int, state: State, words: Words, config: SamplingConfig, seed: int, length: int, tries: int = 16) -> State:
@@ -697,7 +706,7 @@ def choose(self: MedicalDiffusion, pieces: list[str], tokens: list[list[int]], t
             begins, before_mark = ends_of(pieces, tokens, g, self.marks)
             state = self.complete(found, given, keys, config, [at[g].start] * begins, [at[g].stop - 1] * before_mark, here)
             until = at[g + 1].start if g + 1 < len(at) else len(given)                # as far as the text stands
-            after = self.ln_p(state.ids[:, :until], found, at[g].start)
+            after = self.weigh(state.ids[:, :until], found, at[g].start, config)
             tried += state.ids[:, here].tolist()
             known += state.confidence[:, here]
             weights.append(after - state.log_prior[:, here].sum(1))
@@ -724,7 +733,7 @@ def redraw(self: MedicalDiffusion,
     "Draw parts of a filling anew, with all around them in sight, each time going on with one of what there is then, as likely as it makes the text (Gibbs sampling among the proposals)."
     chance, f = luck(f"{key}|redraw"), filling
     dice = lambda n: int(torch.randint(n, (1,), generator=chance))
-    ln = self.ln_p(f.ids[None, : f.until], found, f.at.start)
+    ln = self.weigh(f.ids[None, : f.until], found, f.at.start, config)
     for r in range(3 * tries):
         n = f.at.stop - f.at.start
         size = 1 + dice(min(n, PART))
@@ -735,7 +744,7 @@ def redraw(self: MedicalDiffusion,
         state = self.complete(found, open_, [(key, r, k) for k in range(3 * tries)], config, [f.at.start] * ends[0], [stop - 1] * ends[1], torch.arange(part.start, part.stop))
         rows = list({tuple(ids): i for i, ids in enumerate(state.ids[:, part].tolist()) if ids != f.ids[first : first + size].tolist()}.values())
         if not rows: continue
-        lns = torch.cat([ln, self.ln_p(state.ids[rows, : f.until + more], found, f.at.start)])
+        lns = torch.cat([ln, self.weigh(state.ids[rows, : f.until + more], found, f.at.start, config)])
         chosen = int(torch.multinomial(lns.double().softmax(0), 1, generator=chance))
         if not chosen: continue
         row, ln, at = rows[chosen - 1], lns[chosen, None], f.at.start
@@ -785,14 +794,14 @@ def unlike(self: MedicalDiffusion,
 
 @patch
 def lost(self: MedicalDiffusion, text: str, *how) -> list[tuple[int, int]]: # characters [start, end) of runs of words
-    "What of a text is lost, see `unlike`, in whole words. A part between two marks of which half is lost goes as a whole, and a single word between two runs with them."
+    "What of a text is lost, see `unlike`, in whole words. A part between two marks of which a third is lost goes as a whole, and a single word between two runs with them."
     ids, places = torch.tensor(self.checkpoint.space.tokenize([text])[0]), self.checkpoint.space.tokenizer.encode(text, add_special_tokens=False).offsets
     gone = [p for p, g in zip(places, self.unlike(ids, *how).tolist()) if g]
     words = [m.span() for m in WORD.finditer(text)]
     hit = [any(a < end and start < b for a, b in gone) for start, end in words]
     marks = [-1, *(i for i, (start, _) in enumerate(words) if not text[start].isalnum()), len(words)]
     for a, b in zip(marks, marks[1:]):
-        if sum(hit[a + 1 : b]) * 2 >= b - a - 1: hit[a + 1 : b] = [True] * (b - a - 1)
+        if sum(hit[a + 1 : b]) * 3 >= b - a - 1: hit[a + 1 : b] = [True] * (b - a - 1)
     hit = [h or 0 < i < len(hit) - 1 and hit[i - 1] and hit[i + 1] and text[words[i][0]].isalnum() for i, h in enumerate(hit)]
     runs = []
     for before, (start, end), h in zip([False, *hit], words, hit):
@@ -821,5 +830,6 @@ def rewrite(self: MedicalDiffusion,
         runs = self.lost(note, found, strength, NoteNoise([(seed, found.name, i)], self.checkpoint.space.d))
         ends = [0, *(x for run in runs for x in run), len(note)]
         pieces, sizes = [note[a:b] for a, b in zip(ends[::2], ends[1::2])], [sorted({max(1, round(k * size(note[a:b]))) for k in (.6, .8, 1, 1.25, 1.5)}) for a, b in runs] # about as long as it was
-        notes.append(self.fill(pieces, [None] * len(runs), False, found, config, seed, i, sizes, tries))
+        open_end = bool(runs) and not pieces[-1].strip() # what is lost up to the end is written on until the note ends
+        notes.append(self.fill(pieces, [None] * (len(runs) - open_end), open_end, found, config, seed, i, sizes, tries))
     return notes

@@ -130,6 +130,8 @@ BAD = {
     "a text without a gap": (["infill", "no gap", "--diagnosis", "Gout"], "mark one with ____"),
     "a gap of nothing": (["infill", "____{0}", "--diagnosis", "Gout"], "gap 1"),
     "a text too long": (["infill", "word " * 600 + "____", "--diagnosis", "Gout"], "at most 511"),
+    "a blank note": (["rewrite", " ", "--diagnosis", "Gout"], "0 tokens"),
+    "rewritten by more than all": (["rewrite", "Fever.", "--diagnosis", "Gout", "--strength", "1.5"], "--strength"),
     "a text about nothing": (["infill", "____ ."], "--diagnosis"),
     "passes over given words": (["infill", "____ .", "--diagnosis", "Gout", "--passes", "3"], "--passes"),
     "speed of no checkpoint": (["bench", "--checkpoint", "nowhere.pt"], "no such file"),
