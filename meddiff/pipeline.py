@@ -794,7 +794,7 @@ def unlike(self: MedicalDiffusion,
 
 @patch
 def lost(self: MedicalDiffusion, text: str, *how) -> list[tuple[int, int]]: # characters [start, end) of runs of words
-    "What of a text is lost, see `unlike`, in whole words. A part between two marks of which a third is lost goes as a whole, and a single word between two runs with them."
+    "What of a text is lost, see `unlike`, in whole words. A part between two marks of which a third is lost goes as a whole, and a single word between two runs with them; so do marks between what is lost and the end."
     ids, places = torch.tensor(self.checkpoint.space.tokenize([text])[0]), self.checkpoint.space.tokenizer.encode(text, add_special_tokens=False).offsets
     gone = [p for p, g in zip(places, self.unlike(ids, *how).tolist()) if g]
     words = [m.span() for m in WORD.finditer(text)]
@@ -806,6 +806,9 @@ def lost(self: MedicalDiffusion, text: str, *how) -> list[tuple[int, int]]: # ch
     runs = []
     for before, (start, end), h in zip([False, *hit], words, hit):
         if h: runs = [*runs[:-1], (runs[-1][0], end)] if before else [*runs, (start, end)]
+    wordless = lambda a, b: not re.search(r"\w", text[a:b])
+    if runs and wordless(runs[-1][1], len(text)): runs[-1] = runs[-1][0], len(text.rstrip())
+    while len(runs) > 1 and runs[-1][1] == len(text.rstrip()) and wordless(runs[-2][1], runs[-1][0]): runs[-2:] = [(runs[-2][0], runs[-1][1])]
     return runs
 
 @patch
@@ -828,8 +831,8 @@ def rewrite(self: MedicalDiffusion,
     notes = []
     for i in range(n):
         runs = self.lost(note, found, strength, NoteNoise([(seed, found.name, i)], self.checkpoint.space.d))
+        open_end = bool(runs) and not note[runs[-1][1] :].strip() # what is lost up to the end is written on until the note ends
         ends = [0, *(x for run in runs for x in run), len(note)]
         pieces, sizes = [note[a:b] for a, b in zip(ends[::2], ends[1::2])], [sorted({max(1, round(k * size(note[a:b]))) for k in (.6, .8, 1, 1.25, 1.5)}) for a, b in runs] # about as long as it was
-        open_end = bool(runs) and not pieces[-1].strip() # what is lost up to the end is written on until the note ends
         notes.append(self.fill(pieces, [None] * (len(runs) - open_end), open_end, found, config, seed, i, sizes, tries))
     return notes
