@@ -8,7 +8,7 @@ Docs: https://meddiff.github.io/meddiff/pipeline.html.md"""
 __all__ = ['PRESETS', 'Diagnosis', 'SENTENCES', 'ITEMS', 'VALUE', 'GAP', 'PART', 'WORD', 'settings', 'Note', 'MedicalDiffusion',
            'pick_device', 'Found', 'pieces_of', 'said_twice', 'as_pattern', 'Words', 'Draft', 'side_by_side',
            'contexts', 'draw_seed', 'note_lengths', 'at_once', 'gaussian_cost', 'read_gaps', 'lay_out', 'ends_of',
-           'Filling']
+           'Gapped', 'Filling']
 
 # %% ../nbs/09_pipeline.ipynb #b05023aa
 import hashlib, re, secrets
@@ -637,6 +637,14 @@ def ends_of(pieces: list[str], tokens: list[list[int]], g: int, marks: Tensor) -
     "Whether a word begins with a gap, and whether a mark follows it."
     return not pieces[g][-1:].strip(), bool(tokens[g + 1] and marks[tokens[g + 1][0]])
 
+@dataclass
+class Gapped:
+    "A text with gaps."
+    pieces: list[str]                # what stands, one more than gaps, and one more if the end is open
+    told: list[int | None]           # tokens of each gap, None where several lengths are tried
+    open_end: bool                   # whether the note goes on behind the last gap, until it ends
+    lengths: Sequence[Sequence[int]] # in tokens, tried for each gap
+
 PART = 6 # tokens of a filling that are drawn anew together, at most
 
 @dataclass
@@ -667,13 +675,15 @@ def infill(self: MedicalDiffusion,
     size, most = sum(map(len, tokens)) + sum(x or min(lengths) for x in told), self.checkpoint.config.max_tokens - 1
     if size > most: raise ValueError(f"the text has {size} tokens with its gaps: at most {most}")
     if open_end: told = told[:-1]
-    return [self.fill(pieces, told, open_end, found, config, seed, i, [lengths] * len(told), tries) for i in range(n)]
+    gapped = Gapped(pieces, told, open_end, [lengths] * len(told))
+    return [self.fill(gapped, found, config, seed, i, tries) for i in range(n)]
 
 @patch
-def fill(self: MedicalDiffusion, pieces: list[str], told: list[int | None], open_end: bool, found: Found, config: SamplingConfig, seed: int, index: int, lengths: Sequence[Sequence[int]], tries: int) -> Note:
+def fill(self: MedicalDiffusion, gapped: Gapped, found: Found, config: SamplingConfig, seed: int, index: int, tries: int) -> Note:
     "Fill the gaps between pieces of text."
+    pieces, open_end = gapped.pieces, gapped.open_end
     tokens = [x[:-1] for x in self.checkpoint.space.tokenize(pieces)]
-    gaps, sure = self.choose(pieces, tokens, told, open_end, found, config, seed, index, lengths, tries)
+    gaps, sure = self.choose(gapped, tokens, found, config, seed, index, tries)
     given, at = lay_out(tokens[: len(gaps) + 1], gaps, open_end)
     state = self.complete(found, given, [(seed, found.name, index)], config, [len(given)] * (open_end and not pieces[len(gaps)][-1:].strip()), [])
     for place, c in zip(at, sure): state.confidence[0, place] = c
@@ -691,8 +701,9 @@ def complete(self: MedicalDiffusion, found: Found, given: Tensor, keys: list[tup
 
 @patch
 @torch.no_grad()
-def choose(self: MedicalDiffusion, pieces: list[str], tokens: list[list[int]], told: list[int | None], open_end: bool, found: Found, config: SamplingConfig, seed: int, index: int, lengths: Sequence[Sequence[int]], tries: int) -> tuple[list[list[int]], list[Tensor]]: # of each gap its tokens, and how surely each stands
+def choose(self: MedicalDiffusion, gapped: Gapped, tokens: list[list[int]], found: Found, config: SamplingConfig, seed: int, index: int, tries: int) -> tuple[list[list[int]], list[Tensor]]: # of each gap its tokens, and how surely each stands
     "Fill gaps one by one from the left, each resampled from tries, of several lengths where none is told, and then redrawn in parts."
+    pieces, told, open_end, lengths = gapped.pieces, gapped.told, gapped.open_end, gapped.lengths
     sure: list[Tensor] = []
     gaps, space_left = list(told), self.checkpoint.config.max_tokens - 1 - sum(map(len, tokens))
     for g, wanted in enumerate(told):
@@ -834,5 +845,5 @@ def rewrite(self: MedicalDiffusion,
         open_end = bool(runs) and not note[runs[-1][1] :].strip() # what is lost up to the end is written on until the note ends
         ends = [0, *(x for run in runs for x in run), len(note)]
         pieces, sizes = [note[a:b] for a, b in zip(ends[::2], ends[1::2])], [sorted({max(1, round(k * size(note[a:b]))) for k in (.6, .8, 1, 1.25, 1.5)}) for a, b in runs] # about as long as it was
-        notes.append(self.fill(pieces, [None] * (len(runs) - open_end), open_end, found, config, seed, i, sizes, tries))
+        notes.append(self.fill(Gapped(pieces, [None] * (len(runs) - open_end), open_end, sizes), found, config, seed, i, tries))
     return notes
