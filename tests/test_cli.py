@@ -215,7 +215,7 @@ def test_killed_generation_goes_on(place):
     "Killed in the middle, the same command goes on and gives what one that was left alone gives: every note once. Another request does not."
     command = "generate", "Gout", "Croup", "--preset", "fast", "--n", 20, "--length", 10, "--seed", 1
     process = subprocess.Popen([*MEDDIFF, *map(str, command), "--output", "notes.jsonl"], stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not Path("notes.jsonl.part").exists() or Path("notes.jsonl.part").read_bytes().count(b"\n") < 3:
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.05)
