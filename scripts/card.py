@@ -1,4 +1,4 @@
-"""Put what the checkpoint says of itself, and what nbs/evaluation/*.json measured, into its card.
+"""Put what the checkpoint says of itself, and what meddiff/measured/*.json measured, into its card.
 
     python scripts/card.py            # write it
     python scripts/card.py --check    # exit 1 if it differs from what these files give
@@ -11,7 +11,7 @@ import sys
 from pages import ROOT
 
 CARD = ROOT / "meddiff/checkpoint/README.md"
-COLUMNS = {  # file in nbs/evaluation → how its notes were written
+COLUMNS = {  # file in meddiff/measured → how its notes were written
     "balanced": "token by token",
     "as-drawn": "the same, nothing mended",
     "blocks-of-4": "blocks of 4",
@@ -51,7 +51,7 @@ def card(text: str) -> str:
 
     config = json.loads((CARD.parent / "config.json").read_text(encoding="utf-8"))
     with safe_open(CARD.parent / "model.safetensors", "pt") as f: parameters = sum(f.get_tensor(k).numel() for k in f.keys() if k.startswith("weights."))
-    reports = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in (ROOT / "nbs/evaluation").glob("*.json")}
+    reports = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in (ROOT / "meddiff/measured").glob("*.json")}
     for name, rows in {"training": [["", ""], *training(config, parameters)], "measured": measured(reports)}.items():
         text = re.sub(rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- /{name} -->)", lambda _, rows=rows: as_table(rows), text, flags=re.DOTALL)
     return text

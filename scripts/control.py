@@ -1,4 +1,4 @@
-"""How often do notes do as they are told, and what does it cost? Write `nbs/evaluation/control.json`.
+"""How often do notes do as they are told, and what does it cost? Write `meddiff/measured/control.json`.
 
     python scripts/control.py --train-data notes.csv
 """
@@ -17,7 +17,7 @@ from meddiff.evaluation import Phrasebook, ReferenceModel, diagnosis_classifier,
 from meddiff.pipeline import MedicalDiffusion, Note, as_pattern, settings
 from meddiff.training import write_atomically
 
-RESULTS = Path(__file__).parent.parent / "nbs" / "evaluation" / "control.json"
+RESULTS = Path(__file__).parent.parent / "meddiff" / "measured" / "control.json"
 
 def told_word(note: str, luck: random.Random, but: str = "") -> str:
     "A word of five letters or more that a note has and another text has not."

@@ -1,4 +1,4 @@
-"""Train variants of the recipe for equal processor time, measure all alike, and append a line for each to `nbs/experiments.jsonl`.
+"""Train variants of the recipe for equal processor time, measure all alike, and append a line for each to `meddiff/measured/experiments.jsonl`.
 
     python scripts/experiments.py --data notes.csv --round 2 base "no split" …     # names as in RUNS; all of the round if none is given
 
@@ -23,7 +23,7 @@ from meddiff.rival import Rival, RivalTrainer, gpt2, new_rival
 from meddiff.schedule import make_schedule
 from meddiff.training import Checkpoint, TrainConfig, Trainer, build_model, losses, new_checkpoint, prepare
 
-RESULTS = Path(__file__).parent.parent / "nbs" / "experiments.jsonl"
+RESULTS = Path(__file__).parent.parent / "meddiff" / "measured" / "experiments.jsonl"
 LEVELS = (-6., -5., -4., -3.5, -3., -2.5, -2., -1.5) # log-SNR at which losses are compared, whatever the schedule
 WAYS = {"1": {}, "4": dict(block_size=4, temperature=.9), "whole": dict(block_size=None)} # changes of the preset `balanced`
 

@@ -1,4 +1,4 @@
-"""Quality against cost, for every way of writing: a line for each in `nbs/evaluation/tradeoff.jsonl`.
+"""Quality against cost, for every way of writing: a line for each in `meddiff/measured/tradeoff.jsonl`.
 
     python scripts/tradeoff.py --train-data notes.csv               # all ways that are not measured yet for these weights
     python scripts/tradeoff.py --train-data notes.csv "blocks of 4" # some of them, by the beginning of their names
@@ -16,7 +16,7 @@ from meddiff.dataset import load_table
 from meddiff.evaluation import Phrasebook, ReferenceModel, draw_columns, judged, plain_texts, through_tokens, word_judge
 from meddiff.pipeline import MedicalDiffusion, at_once, settings
 
-RESULTS = Path(__file__).parent.parent / "nbs" / "evaluation" / "tradeoff.jsonl"
+RESULTS = Path(__file__).parent.parent / "meddiff" / "measured" / "tradeoff.jsonl"
 BLOCKS = {size: dict(block_size=size, num_inference_steps=2 * size, substeps=4, ramp=float(size)) for size in (2, 4, 8, 16)}
 WHOLE = dict(block_size=None, substeps=4)
 
