@@ -6,7 +6,7 @@ Docs: https://meddiff.github.io/meddiff/app.html.md"""
 
 # %% auto #0
 __all__ = ['WORD', 'MARKABLE', 'CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEED', 'Fields', 'DISCLAIMER', 'CSS', 'SIZES',
-           'FRAMES', 'COPY_JS', 'COPY_CSS', 'EXAMPLE', 'LONGEST_NOTE', 'MOST_FILLINGS', 'FILL', 'REWRITE',
+           'FRAMES', 'COPY_JS', 'COPY_CSS', 'FILL', 'REWRITE', 'EXAMPLES', 'LONGEST_NOTE', 'MOST_FILLINGS',
            'EDIT_FIELDS', 'COLOURS', 'INSIDE_FIELDS', 'SIDES', 'SHIPPED_NOTES', 'UPLOAD', 'PATH', 'ROOT',
            'TRAIN_FIELDS', 'RUNNING', 'ABOUT', 'LIMITS', 'MARK', 'ICON', 'WORDMARK', 'shade', 'token_html',
            'legend_html', 'word_diff', 'diff_html', 'kept', 'markable', 'with_gaps', 'notes_csv', 'notes_jsonl',
@@ -640,25 +640,28 @@ def write_page() -> None:
     workbench("Write a note", ask, watch, "written", read, "Notes will form here.<br>Pick a diagnosis, or type one, and press <b>Generate</b>.")
 
 # %% ../nbs/12_app.ipynb #b23504d6
-EXAMPLE = "A 71-year-old woman presents with ____. Temperature 38.9 °C, SpO2 91% on room air. Exam reveals ____. Started ceftriaxone 1 g IV daily; follow up in 2 weeks."
-LONGEST_NOTE, MOST_FILLINGS = 4000, 4 # characters; versions
 FILL, REWRITE = "Fill gaps", "Rewrite"
-EDIT_FIELDS: Fields = {"mode": among(FILL, "mode", (FILL, REWRITE)), "note": (EXAMPLE, lambda text: text[:LONGEST_NOTE]), "versions": within(1, "versions", 1, MOST_FILLINGS), "strength": within(.6, "strength", .05, 1, float)}
+EXAMPLES = { # a note and a diagnosis for each mode
+    FILL: ("A 71-year-old woman presents with ____. Temperature 38.9 °C, SpO2 91% on room air. Exam reveals ____. Started ceftriaxone 1 g IV daily; follow up in 2 weeks.", "Community-acquired pneumonia"),
+    REWRITE: ("A 71-year-old woman presents with fever and a cough for three days. SpO2 91% on room air. Exam reveals crackles at the left base. Started ceftriaxone 1 g IV daily; follow up in 2 weeks.", "Heart failure"),
+}
+LONGEST_NOTE, MOST_FILLINGS = 4000, 4 # characters; versions
+EDIT_FIELDS: Fields = {"mode": among(FILL, "mode", (FILL, REWRITE)), "note": (EXAMPLES[FILL][0], lambda text: text[:LONGEST_NOTE]), "versions": within(1, "versions", 1, MOST_FILLINGS), "strength": within(.6, "strength", .05, 1, float)}
 
-def take_example() -> None:
+def take_example(mode: str) -> None:
     "The example note, with its diagnosis."
-    st.session_state.update({"note": EXAMPLE, "diagnosis": "Community-acquired pneumonia"})
+    st.session_state.update(dict(zip(("note", "diagnosis"), EXAMPLES[mode])))
 
 def take_written() -> None:
     "The first note of the Write page."
     note = st.session_state["written"]["film"].last[1][0]
     st.session_state.update({"note": note.text, "diagnosis": note.diagnosis})
 
-def ask_note() -> str:
+def ask_note(mode: str) -> str:
     "The field for a note, and where one may come from."
     note = st.text_area("Note", height=190, max_chars=LONGEST_NOTE, key="note", persist_state="session", help="Mark what is to be written with ____, or with ____{5} where it is to hold five tokens.")
     with st.container(horizontal=True):
-        st.button("Example", icon=":material/lightbulb:", on_click=take_example)
+        st.button("Example", icon=":material/lightbulb:", on_click=take_example, args=(mode,))
         if "written" in st.session_state: st.button("The note I generated", icon=":material/edit_note:", on_click=take_written)
     return note
 
@@ -685,7 +688,7 @@ def ask_edit(
     names = known_names(model)
     open_form("edit", asked_fields(names) | EDIT_FIELDS)
     mode = st.segmented_control("Mode", (FILL, REWRITE), key="mode", persist_state="session", required=True, width="stretch")
-    note = ask_note()
+    note = ask_note(mode)
     text = mark(note) if mode == FILL else note
     diagnosis = ask_diagnosis(names)
     strength = st.slider("Strength", 0.05, 1.0, step=0.05, key="strength", persist_state="session", help="How much noise the note is given before it is denoised: little changes little, 1 writes it anew.") if mode == REWRITE else None

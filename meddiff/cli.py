@@ -398,10 +398,11 @@ def bench(
 @cli.command()
 def app(
     port: Annotated[int, typer.Option(help="Port of the page.", min=1, max=65535)] = 8501,
+    address: Annotated[str, typer.Option(help="Where it listens; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
 ) -> None:
     "Open the app in a browser."
     from importlib.resources import files
-    raise SystemExit(subprocess.run([sys.executable, "-m", "streamlit", "run", str(files("meddiff") / "app.py"), f"--server.port={port}", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]).returncode)
+    raise SystemExit(subprocess.run([sys.executable, "-m", "streamlit", "run", str(files("meddiff") / "app.py"), f"--server.port={port}", f"--server.address={address}", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]).returncode)
 
 # %% ../nbs/11_cli.ipynb #2c7b03f1
 USAGE = typer.BadParameter.__mro__[2] # the base of all complaints about arguments, in whichever click typer brings
