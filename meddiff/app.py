@@ -730,7 +730,7 @@ def read_edited(edited: dict) -> None:
 
 def edit_page() -> None:
     "Fill gaps of a note, or rewrite it for another diagnosis."
-    workbench("Fill and edit", ask_edit, edit, "edited", read_edited, "What changes in the note will show here.<br>Mark gaps, choose a diagnosis, and press <b>Fill gaps</b>.")
+    workbench("Fill and edit", ask_edit, edit, "edited", read_edited, "What changes in the note will show here.<br>Mark gaps or choose <b>Rewrite</b>, choose a diagnosis, and press the red button.")
 
 # %% ../nbs/12_app.ipynb #aeab1449
 COLOURS = "#6a4fb3 #3f7fd0 #1fa0a8 #3aa856 #c39a1c #e0643c".split() # the first to the last of an order

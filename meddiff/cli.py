@@ -6,9 +6,10 @@ Docs: https://meddiff.github.io/meddiff/cli.html.md"""
 
 # %% auto #0
 __all__ = ['cli', 'DIAGNOSIS_COLUMN', 'NOTE_COLUMN', 'PRESET', 'BLOCK_SIZE', 'STEPS', 'SUBSTEPS', 'SAMPLER', 'TEMPERATURE',
-           'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'NO_REPEAT', 'CHECKPOINT', 'DEVICE', 'USAGE', 'version', 'common',
-           'say', 'check_output', 'corpus', 'sampling_changes', 'train', 'read_changes', 'make_trainer', 'generate',
-           'read_weights', 'infill', 'rewrite', 'Journal', 'write_notes', 'evaluate', 'bench', 'app', 'main']
+           'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'NO_REPEAT', 'CHECKPOINT', 'DEVICE', 'AS_JSON', 'OUTPUT', 'USAGE',
+           'version', 'common', 'say', 'check_output', 'corpus', 'sampling_changes', 'train', 'read_changes',
+           'make_trainer', 'generate', 'read_weights', 'infill', 'rewrite', 'Journal', 'write_notes', 'evaluate',
+           'bench', 'app', 'main']
 
 # %% ../nbs/11_cli.ipynb #b08ed387
 import csv, json, os, subprocess, sys, warnings
@@ -80,6 +81,8 @@ GUIDANCE = Annotated[Optional[float], typer.Option(help="Classifier-free guidanc
 NO_REPEAT = Annotated[Optional[bool], typer.Option("--no-repeat/--repeat", help="Write anew from where a sentence lists an item again; on unless told otherwise.")]
 CHECKPOINT = Annotated[Optional[str], typer.Option(help="A .pt, a folder or a Hugging Face id; the shipped checkpoint if not given.")]
 DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+OUTPUT = Annotated[Optional[Path], typer.Option(help="Write to a .csv or .jsonl instead of standard output.")]
 
 def sampling_changes(block_size: int | None, steps: int | None, substeps: int | None, sampler: str | None, temperature: float | None, top_p: float | None, ramp: float | None, guidance: float | None, passes: int | None, no_repeat: bool | None) -> dict:
     "The options a person may give, as `meddiff.pipeline.settings` takes them: None leaves the preset's value, but as a block size it means the whole note."
@@ -183,8 +186,8 @@ def generate(
     with_: Annotated[Optional[list[str]], typer.Option("--with", help="A further diagnosis for the same notes, as NAME or NAME=WEIGHT; below 0 pushes away.")] = None,
     checkpoint: CHECKPOINT = None,
     device: DEVICE = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    output: Annotated[Optional[Path], typer.Option(help="Write to a .csv or .jsonl instead of standard output.")] = None,
+    as_json: AS_JSON = False,
+    output: OUTPUT = None,
 ) -> None:
     "Generate clinical notes for a diagnosis, known or not."
     from meddiff.pipeline import MedicalDiffusion, settings
@@ -219,8 +222,8 @@ def infill(
     block_size: BLOCK_SIZE = None, steps: STEPS = None, substeps: SUBSTEPS = None, sampler: SAMPLER = None, temperature: TEMPERATURE = None, top_p: TOP_P = None, ramp: RAMP = None, guidance: GUIDANCE = None,
     checkpoint: CHECKPOINT = None,
     device: DEVICE = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    output: Annotated[Optional[Path], typer.Option(help="Write to a .csv or .jsonl instead of standard output.")] = None,
+    as_json: AS_JSON = False,
+    output: OUTPUT = None,
 ) -> None:
     "Fill the gaps of a text with what fits before and after. All else comes back byte for byte."
     from meddiff.pipeline import MedicalDiffusion, read_gaps, settings
@@ -243,8 +246,8 @@ def rewrite(
     seed: Annotated[Optional[int], typer.Option(help="The same seed gives the same versions; a random one if not given.", min=0)] = None,
     checkpoint: CHECKPOINT = None,
     device: DEVICE = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    output: Annotated[Optional[Path], typer.Option(help="Write to a .csv or .jsonl instead of standard output.")] = None,
+    as_json: AS_JSON = False,
+    output: OUTPUT = None,
 ) -> None:
     "Write anew what of a note does not suit a diagnosis. What both share comes back byte for byte."
     from meddiff.pipeline import MedicalDiffusion, settings
@@ -379,7 +382,7 @@ def bench(
     long: Annotated[bool, typer.Option("--long", help="Also the memory of writing 1,000 and 20,000 notes, which takes some minutes.")] = False,
     checkpoint: CHECKPOINT = None,
     device: DEVICE = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: AS_JSON = False,
     output: Annotated[Optional[Path], typer.Option(help="Write the rows to a .json, or the figure to a .png or .svg.")] = None,
 ) -> None:
     "Measure speed: cold start, presets beside an equal GPT-2, the whole note, training; with shares of what the machine can do."
