@@ -1006,7 +1006,7 @@ def ask_training() -> None:
     first = c.selectbox("Begin with", (ROOT, "the shipped weights"), key="first", persist_state="session", help="The shipped weights learn a small file faster; random ones take the file's own vocabulary.")
     with st.expander("Size of the network", icon=":material/tune:"):
         a, b = st.columns(2)
-        width, layers = a.select_slider("Width", [16, 64, 128, 192, 256, 384], 192, key="width", persist_state="session", disabled=first != ROOT), b.slider("Layers", 1, 12, 4, key="layers", persist_state="session", disabled=first != ROOT)
+        width, layers = a.select_slider("Width", [16, 64, 128, 192, 256, 384], 256, key="width", persist_state="session", disabled=first != ROOT), b.slider("Layers", 1, 12, 4, key="layers", persist_state="session", disabled=first != ROOT)
     share(minutes=minutes)
     sizes = dict(width=width, layers=layers) if first == ROOT else dict(init_from="shipped")
     options = train_options(path if path != dataset_path() else None, *columns, minutes=minutes, save_every=30, **sizes)
@@ -1030,18 +1030,19 @@ def chart(title: str, data: pd.DataFrame, *axes: str) -> None:
     st.altair_chart(lines(data, *axes), width="stretch")
 
 @st.cache_data(max_entries=200, show_spinner="A fresh sample …")
-def sample_note(source: str, written: float) -> tuple[int, Note]: # steps trained
+def sample_note(source: str, written: float, diagnosis: str) -> tuple[int, Note]: # steps trained
     "A note of a checkpoint as it is now, for all sessions at once. Raises `ValueError` for what is none."
-    model = MedicalDiffusion.from_pretrained(source)
-    return model.checkpoint.card.get("steps", 0), model.generate(model.checkpoint.names[0], preset="fast", seed=0, length=min(60, model.checkpoint.config.max_tokens - 1))[0]
+    model = load_model(source, written)
+    return model.checkpoint.card.get("steps", 0), model.generate(diagnosis, preset="fast", seed=0, length=min(60, model.checkpoint.config.max_tokens - 1))[0]
 
 def samples_board(output: Path) -> None:
     "What the checkpoint writes now, and wrote at the last saves that this session saw."
     if not output.exists(): return
-    seen = st.session_state.setdefault("samples", {}).setdefault(str(output), {})
-    steps, note = sample_note(str(output), stamp(output))
+    st.markdown("**Fresh samples**  \nThe same diagnosis and seed after every save; the newest first.")
+    diagnosis = st.selectbox("Diagnosis of the samples", known_names(loaded(str(output))), key=f"sampled {output}", label_visibility="collapsed")
+    seen = st.session_state.setdefault("samples", {}).setdefault((str(output), diagnosis), {})
+    steps, note = sample_note(str(output), stamp(output), diagnosis)
     seen[steps] = note
-    st.markdown(f"**Fresh samples: {literal(note.diagnosis)}**  \nThe same diagnosis and seed after every save; the newest first.")
     for steps in sorted(seen, reverse=True)[:3]: st.html(f'<div class="note brief"><h2>after {steps:,} steps</h2><p>{token_html(seen[steps])}</p></div>')
 
 def resume(job: Job) -> None:
@@ -1050,16 +1051,18 @@ def resume(job: Job) -> None:
     try: start_job(Path(job.output), job.options, resume=True)
     except ValueError as e: st.session_state["begun_problem"] = str(e)
 
-def job_board(output: Path, age: float | None) -> None:
+def job_board(output: Path, age: float | None, ended: str | None) -> None:
     "Whether a training runs, and the buttons to stop or resume it."
     job = job_of(output)
     if job and job.running:
         st.success("Running." if age is not None else "Starting; the first save comes after half a minute.", icon=":material/play_circle:")
         st.button("Stop", icon=":material/stop:", key="stop_training", on_click=stop_job, args=(job,), help="Everything is saved, and it can be resumed.")
-    elif age is not None and age < RUNNING and not job: st.success("Running. It was not started here, so stop it where it was.", icon=":material/play_circle:")
+    elif age is not None and age < RUNNING and not job and not ended: st.success("Running. It was not started here, so stop it where it was.", icon=":material/play_circle:")
     elif age is not None:
-        st.info(f"Not running: the last save was {lasting(age)} ago.", icon=":material/pause_circle:")
-        if job: st.button("Resume", icon=":material/resume:", key="resume_training", on_click=resume, args=(job,))
+        if ended == "finished": st.success(f"Finished {lasting(age)} ago.", icon=":material/check_circle:")
+        elif ended: st.info(f"Stopped {lasting(age)} ago, with everything saved.", icon=":material/pause_circle:")
+        else: st.warning(literal(f"It ended before its time; what it saved {lasting(age)} ago is kept." + (f" Its last words: {words}" if (words := last_words(output)) else "")), icon=":material/warning:")
+        if job: st.button("Train on" if ended == "finished" else "Resume", icon=":material/resume:", key="resume_training", on_click=resume, args=(job,), help="For as long again." if ended == "finished" else None)
     else: st.error(literal(f"It ended before its first save. Its last words: {last_words(output) or 'none'}"), icon=":material/error:")
 
 def training_board(output: Path) -> None:
@@ -1068,10 +1071,11 @@ def training_board(output: Path) -> None:
         path = beside(output, ".jsonl")
         log = read_log(path) if path.exists() else None
         age = None if log is None else time.time() - log.time.iloc[-1]
-        job_board(output, age)
+        ended = None if log is None or "ended" not in log else log.ended.fillna("").iloc[-1] or None
+        job_board(output, age, ended)
         if log is None: return
         figures(log, age)
-        samples_board(output)
+        with told(): samples_board(output)
         a, b = st.columns(2, gap="large")
         with a: chart("Loss", log.set_index("tokens")[[c for c in ("valid", "next") if c in log]].rename(columns={"valid": "validation", "next": "next token (training)"}), "tokens seen")
         with b: chart("Loss by block size (training)", by_block(log), "tokens seen")
@@ -1092,7 +1096,7 @@ def training_page() -> None:
     with st.expander("A new training", icon=":material/add:", expanded=not known_), told(): ask_training()
     known_ = trainings()                       # the form may have begun one
     if not known_:
-        st.html('<div class="empty">No training has run here yet.<br>Choose notes above and press <b>Start</b>, or run <code>meddiff train</code> in this folder.</div>')
+        invitation("No training has run here yet.<br>Choose notes above and press <b>Start</b>, or run <code>meddiff train</code> in this folder.")
         return
     if st.session_state.get("training") not in known_:
         asked = st.query_params.get("training")

@@ -6,13 +6,13 @@ Docs: https://meddiff.github.io/meddiff/cli.html.md"""
 
 # %% auto #0
 __all__ = ['cli', 'DIAGNOSIS_COLUMN', 'NOTE_COLUMN', 'PRESET', 'BLOCK_SIZE', 'STEPS', 'SUBSTEPS', 'SAMPLER', 'TEMPERATURE',
-           'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'NO_REPEAT', 'CHECKPOINT', 'DEVICE', 'AS_JSON', 'OUTPUT', 'USAGE',
-           'version', 'common', 'say', 'check_output', 'corpus', 'sampling_changes', 'train', 'read_changes',
+           'TOP_P', 'PASSES', 'RAMP', 'GUIDANCE', 'NO_REPEAT', 'CHECKPOINT', 'DEVICE', 'AS_JSON', 'OUTPUT', 'OVERWRITE',
+           'USAGE', 'version', 'common', 'say', 'check_output', 'sampling_changes', 'corpus', 'train', 'read_changes',
            'make_trainer', 'generate', 'read_weights', 'infill', 'rewrite', 'Journal', 'write_notes', 'evaluate',
            'bench', 'app', 'main']
 
 # %% ../nbs/11_cli.ipynb #b08ed387
-import csv, json, os, subprocess, sys, warnings
+import csv, json, os, sys, warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -43,27 +43,15 @@ def say(message: str) -> None:
 def check_output(
     path: Path | None,
     suffixes: tuple[str, ...],
+    overwrite: bool = False, # a file may be there already
 ) -> None:
-    "Raise `ValueError` before any work if a result could not be written there."
+    "Raise `ValueError` before any work if a result could not be written there, or would replace another."
     if path is None: return
     if path.suffix not in suffixes: raise ValueError(f"--output {path}: give a name that ends in {' or '.join(suffixes)}")
     if path.is_dir(): raise ValueError(f"--output {path}: is a folder; give a file name")
     if not path.absolute().parent.is_dir(): raise ValueError(f"--output {path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.absolute().parent, os.W_OK): raise ValueError(f"--output {path}: the folder {path.parent} cannot be written to")
-
-# %% ../nbs/11_cli.ipynb #1b79900b
-@cli.command()
-def corpus(
-    n: Annotated[int, typer.Option(help="Notes to write.", min=1)] = 24_000,
-    seed: Annotated[int, typer.Option(help="0 writes the shipped dataset; another seed writes other notes, none of them in the shipped dataset.", min=0)] = 0,
-    output: Annotated[Path, typer.Option(help="CSV to write.")] = Path("medical_dataset.csv"),
-) -> None:
-    "Write synthetic clinical notes to a CSV with the columns id, diagnosis, icd10, clinical_note, split."
-    from tqdm.auto import tqdm
-    from meddiff.corpus import dataset_path, fingerprints, generate, write_csv
-    check_output(output, (".csv",))
-    known = fingerprints(dataset_path()) if seed else ()
-    say(f"wrote {write_csv(tqdm(generate(n, seed, known), total=n, unit='note', file=sys.stderr, disable=not sys.stderr.isatty()), output):,} notes to {output}")
+    if path.exists() and not overwrite: raise ValueError(f"--output {path}: is there already; give another name, or --overwrite to replace it")
 
 # %% ../nbs/11_cli.ipynb #3ac71a6c
 DIAGNOSIS_COLUMN = Annotated[str, typer.Option(help="Column with the diagnosis.")]
@@ -83,10 +71,26 @@ CHECKPOINT = Annotated[Optional[str], typer.Option(help="A .pt, a folder or a Hu
 DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 AS_JSON = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 OUTPUT = Annotated[Optional[Path], typer.Option(help="Write to a .csv or .jsonl instead of standard output.")]
+OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace what is at --output.")]
 
 def sampling_changes(block_size: int | None, steps: int | None, substeps: int | None, sampler: str | None, temperature: float | None, top_p: float | None, ramp: float | None, guidance: float | None, passes: int | None, no_repeat: bool | None) -> dict:
     "The options a person may give, as `meddiff.pipeline.settings` takes them: None leaves the preset's value, but as a block size it means the whole note."
     return dict(num_inference_steps=steps, substeps=substeps, sampler=sampler, temperature=temperature, top_p=top_p, ramp=ramp, guidance_scale=guidance, passes=passes, no_repeat=no_repeat) | ({} if block_size is None else {"block_size": block_size or None})
+
+# %% ../nbs/11_cli.ipynb #1b79900b
+@cli.command()
+def corpus(
+    n: Annotated[int, typer.Option(help="Notes to write.", min=1)] = 24_000,
+    seed: Annotated[int, typer.Option(help="0 writes the shipped dataset; another seed writes other notes, none of them in the shipped dataset.", min=0)] = 0,
+    output: Annotated[Path, typer.Option(help="CSV to write.")] = Path("medical_dataset.csv"),
+    overwrite: OVERWRITE = False,
+) -> None:
+    "Write synthetic clinical notes to a CSV with the columns id, diagnosis, icd10, clinical_note, split."
+    from tqdm.auto import tqdm
+    from meddiff.corpus import dataset_path, fingerprints, generate, write_csv
+    check_output(output, (".csv",), overwrite)
+    known = fingerprints(dataset_path()) if seed else ()
+    say(f"wrote {write_csv(tqdm(generate(n, seed, known), total=n, unit='note', file=sys.stderr, disable=not sys.stderr.isatty()), output):,} notes to {output}")
 
 # %% ../nbs/11_cli.ipynb #0c6ae024
 @cli.command()
@@ -95,6 +99,7 @@ def train(
     diagnosis_column: DIAGNOSIS_COLUMN = "diagnosis",
     note_column: NOTE_COLUMN = "clinical_note",
     output: Annotated[Path, typer.Option(help="Checkpoint to write; its log and resume file lie beside it.")] = Path("medical_diffusion.pt"),
+    overwrite: OVERWRITE = False,
     minutes: Annotated[Optional[float], typer.Option(help="Length of this sitting. 30 if neither this nor --max-steps is given.", min=0.01)] = None,
     max_steps: Annotated[Optional[int], typer.Option(help="Stop at this step.", min=1)] = None,
     decay: Annotated[bool, typer.Option(help="Let the learning rates fall to zero in the last fifth; --no-decay if more sittings are to come.")] = True,
@@ -119,7 +124,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
 ) -> None:
     "Train on a CSV of diagnoses and notes. Saves every minute; Ctrl-C ends it with everything saved, and --resume goes on. One process a core is faster than one with several threads: torchrun --nproc-per-node 2 --no-python meddiff train …"
-    check_output(output, (".pt",))
+    check_output(output, (".pt",), overwrite or resume)
     from meddiff.pipeline import pick_device
     from meddiff.training import TrainConfig
     device = pick_device(device)
@@ -167,7 +172,8 @@ def make_trainer(model: str, data: Path | None, diagnosis_column: str, note_colu
         beside(output, ".jsonl").unlink(missing_ok=True)
     valid = table[(table.split == "valid") & table.diagnosis.isin(checkpoint.names)]
     watched = NotesDataset.from_table(valid if len(valid) else fresh.tail(1), checkpoint.space, checkpoint.names)
-    say(f"{len(notes):,} notes of {len(notes.names)} diagnoses, {len(checkpoint.space):,} tokens, {sum(p.numel() for p in checkpoint.model.parameters()) / 1e6:.1f}M parameters")
+    say(f"{len(notes):,} notes of {len(notes.names)} {'diagnosis' if len(notes.names) == 1 else 'diagnoses'}, {len(checkpoint.space):,} tokens, {sum(p.numel() for p in checkpoint.model.parameters()) / 1e6:.1f}M parameters")
+    if len(fresh) < 1000 and model == "diffusion" and not (resume or init_from): say(f"{len(fresh):,} notes are few for random weights; --init-from shipped begins with weights that have read many")
     if precision == "auto": precision = "bf16" if device == "cuda" else "fp32"
     trainer = (RivalTrainer if model == "gpt2" else Trainer)(checkpoint, notes, watched, output, config, device, precision, save_every, progress=sys.stderr.isatty())
     return trainer.resume() if resume else trainer
@@ -188,10 +194,11 @@ def generate(
     device: DEVICE = "auto",
     as_json: AS_JSON = False,
     output: OUTPUT = None,
+    overwrite: OVERWRITE = False,
 ) -> None:
     "Generate clinical notes for a diagnosis, known or not."
     from meddiff.pipeline import MedicalDiffusion, settings
-    check_output(output, (".csv", ".jsonl"))
+    check_output(output, (".csv", ".jsonl"), overwrite)
     changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, passes, no_repeat)
     settings(preset, **changes) # complain before loading anything
     others = read_weights(with_ or [])
@@ -224,10 +231,11 @@ def infill(
     device: DEVICE = "auto",
     as_json: AS_JSON = False,
     output: OUTPUT = None,
+    overwrite: OVERWRITE = False,
 ) -> None:
     "Fill the gaps of a text with what fits before and after. All else comes back byte for byte."
     from meddiff.pipeline import MedicalDiffusion, read_gaps, settings
-    check_output(output, (".csv", ".jsonl"))
+    check_output(output, (".csv", ".jsonl"), overwrite)
     changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, None, None)
     settings(preset, **changes)
     if text == "-": text = sys.stdin.read()
@@ -248,10 +256,11 @@ def rewrite(
     device: DEVICE = "auto",
     as_json: AS_JSON = False,
     output: OUTPUT = None,
+    overwrite: OVERWRITE = False,
 ) -> None:
     "Write anew what of a note does not suit a diagnosis. What both share comes back byte for byte."
     from meddiff.pipeline import MedicalDiffusion, settings
-    check_output(output, (".csv", ".jsonl"))
+    check_output(output, (".csv", ".jsonl"), overwrite)
     settings(preset)
     if note == "-": note = sys.stdin.read()
     model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
@@ -354,6 +363,7 @@ def evaluate(
     device: DEVICE = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Every figure as JSON.")] = False,
     output: Annotated[Optional[Path], typer.Option(help="Write the JSON to a .json, or the figure to a .png or .svg.")] = None,
+    overwrite: OVERWRITE = False,
 ) -> None:
     "Measure generated notes in thirty ways beside held-out notes, the same with their words shuffled, and a GPT-2."
     from meddiff.corpus import dataset_path
@@ -362,7 +372,7 @@ def evaluate(
     from meddiff.pipeline import MedicalDiffusion, settings
     from meddiff.rival import Rival
     from meddiff.training import write_atomically
-    check_output(output, (".json", ".png", ".svg"))
+    check_output(output, (".json", ".png", ".svg"), overwrite)
     changes = sampling_changes(block_size, steps, substeps, sampler, temperature, top_p, ramp, guidance, passes, no_repeat)
     settings(preset, **changes) # complain before loading anything
     notes = load_table(data or dataset_path(), diagnosis_column, note_column)
@@ -384,12 +394,13 @@ def bench(
     device: DEVICE = "auto",
     as_json: AS_JSON = False,
     output: Annotated[Optional[Path], typer.Option(help="Write the rows to a .json, or the figure to a .png or .svg.")] = None,
+    overwrite: OVERWRITE = False,
 ) -> None:
     "Measure speed: cold start, presets beside an equal GPT-2, the whole note, training; with shares of what the machine can do."
     from meddiff.pipeline import MedicalDiffusion
     from meddiff.speed import bench as measure, figure, in_words
     from meddiff.training import write_atomically
-    check_output(output, (".json", ".png", ".svg"))
+    check_output(output, (".json", ".png", ".svg"), overwrite)
     rows, model = [], MedicalDiffusion.from_pretrained(checkpoint, device=device)
     for row in measure(model, checkpoint, tuple(sorted({k for k in (1, 8) if k < n} | {n})), whole, long):
         rows.append(row)
@@ -405,7 +416,9 @@ def app(
 ) -> None:
     "Open the app in a browser."
     from importlib.resources import files
-    raise SystemExit(subprocess.run([sys.executable, "-m", "streamlit", "run", str(files("meddiff") / "app.py"), f"--server.port={port}", f"--server.address={address}", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]).returncode)
+    from streamlit.web.cli import main as streamlit
+    # In this process, so that a signal to it reaches the server.
+    streamlit(["run", str(files("meddiff") / "app.py"), f"--server.port={port}", f"--server.address={address}", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"], standalone_mode=False)
 
 # %% ../nbs/11_cli.ipynb #2c7b03f1
 USAGE = typer.BadParameter.__mro__[2] # the base of all complaints about arguments, in whichever click typer brings

@@ -12,6 +12,7 @@ __all__ = ['SPLITS', 'JITTER', 'place', 'read_text', 'records', 'column_at', 'sp
 # %% ../nbs/04_dataset.ipynb #cf7e4ffb
 import csv, io, warnings
 from bisect import bisect_left, bisect_right
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,7 @@ def read_text(
     except OSError as e: raise ValueError(f"{path}: cannot be read ({e.strerror}): check the file's name") from None
     try: text = raw.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as e:
+        if b"\0" in raw[:4096] and raw[:2] not in (BOM_UTF16_LE, BOM_UTF16_BE): raise ValueError(f"{path}: this is no text: save it as CSV in UTF-8 (in a spreadsheet, “CSV UTF-8”)") from None
         raise ValueError(f"{path}: {place(raw[:e.start].decode('utf-8'))}: byte 0x{raw[e.start]:02x} at offset {e.start} is not UTF-8: save it as UTF-8 (in a spreadsheet, “CSV UTF-8”)") from None
     if not text.strip(): raise ValueError(f"{path}: the file is empty: it needs a header and a row for each note")
     if "\0" in text: raise ValueError(f"{path}: {place(text[:text.index(chr(0))])}: a NUL byte, which no text has: save it as CSV in UTF-8")

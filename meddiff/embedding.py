@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from logging import ERROR, getLogger
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from fastcore.basics import patch
@@ -45,11 +46,13 @@ def load_encoder(
     getLogger("huggingface_hub").setLevel(ERROR) # one line says what is wrong
     place = str(encoder or minilm_path())
     if not Path(place).exists() and (place.count("/") > 1 or place.startswith((".", "/", "~"))): raise ValueError(f"encoder {place!r}: no such folder")
+    if Path(place).is_file(): raise ValueError(f"encoder {place!r} is a file: name the folder that holds its config.json")
+    said = lambda e: shorten(str(e).splitlines()[0], 160, placeholder=" …")
     try: config = AutoConfig.from_pretrained(place)
-    except (OSError, ValueError) as e: raise ValueError(f"encoder {place!r} cannot be loaded: give a folder with config.json, or a Hugging Face id ({str(e).splitlines()[0][:80]})") from None
+    except (OSError, ValueError) as e: raise ValueError(f"encoder {place!r} cannot be loaded: give a folder with config.json, or a Hugging Face id ({said(e)})") from None
     if config.model_type != "bert": raise ValueError(f"encoder {place!r} is of type {config.model_type!r}: meddiff needs a 'bert'")
     try: return AutoTokenizer.from_pretrained(place), BertModel.from_pretrained(place, add_pooling_layer=False, dtype=torch.float32).eval().requires_grad_(False)
-    except (OSError, ValueError) as e: raise ValueError(f"encoder {place!r} is incomplete: {str(e).splitlines()[0][:100]}") from None
+    except (OSError, ValueError) as e: raise ValueError(f"encoder {place!r} is incomplete: {said(e)}") from None
 
 # %% ../nbs/01_embedding.ipynb #170abc5a
 PAD, UNK, SEP = 0, 1, 2 # local ids

@@ -485,7 +485,7 @@ def compared(
 
 def draw_columns(held_out: pd.DataFrame, n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]: # reference and held-out column, n rows each
     "Two random halves. Raises `ValueError` if there are too few notes."
-    if len(held_out) < 2 * n: raise ValueError(f"{len(held_out):,} held-out notes: {2 * n:,} are needed for n = {n}")
+    if len(held_out) < 2 * n: raise ValueError(f"{len(held_out):,} held-out notes: {2 * n:,} are needed for n = {n}, half of them as the reference" + (f"; at most n = {len(held_out) // 2} is possible" if len(held_out) >= 40 else "; mark more rows of the CSV as test in a column called split"))
     drawn = held_out.sample(2 * n, random_state=seed)
     return drawn[:n], drawn[n:]
 

@@ -15,6 +15,7 @@ import hashlib, re, secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
+from logging import ERROR, getLogger
 from pathlib import Path
 
 import torch
@@ -121,10 +122,13 @@ class MedicalDiffusion(ModelHubMixin):
         "Load a checkpoint. Raises `ValueError` for what is none."
         if source is None: return cls(read_folder(SHIPPED), "meddiff", device)
         path = Path(source)
+        if path.is_file() and path.suffix != ".pt": raise ValueError(f"{source}: a checkpoint is a .pt file, a folder or a Hugging Face id")
         if path.suffix == ".pt": return cls(from_state(load_file(path), str(source)), path.stem, device)
         if path.exists(): return cls(read_folder(path), path.resolve().name, device)
         if str(source).count("/") != 1 or str(source).startswith((".", "/")): raise ValueError(f"{source}: no such file or folder")
-        return super().from_pretrained(str(source), device=device, **kwargs)
+        getLogger("huggingface_hub").setLevel(ERROR) # one line says what is wrong
+        try: return super().from_pretrained(str(source), device=device, **kwargs)
+        except OSError as e: raise ValueError(f"{source}: neither a file or folder here nor a checkpoint that the hub gives ({type(e).__name__})") from None
 
     @classmethod
     def _from_pretrained(cls, *, model_id, revision=None, cache_dir=None, force_download=False, local_files_only=False, token=None, device="auto", **_):

@@ -553,7 +553,9 @@ def watch(self: Trainer, batch: Batch, block_size: int | None, g: torch.Generato
 
 # %% ../nbs/07_training.ipynb #9c9e7f9e
 @patch
-def save(self: Trainer) -> None:
+def save(self: Trainer,
+    ended: str | None = None, # "finished" or "stopped", for the log, if this is the last of the sitting
+) -> None:
     "Write the three files, each atomically."
     if self.step == 0 or not self.accelerator.is_main_process: return
     if not hasattr(self, "best_weights"): self.validate()
@@ -565,7 +567,7 @@ def save(self: Trainer) -> None:
                 best_weights=self.best_weights, decay=self.decay, running=self.running, notes=len(self.train), seed=self.config.seed)
     write_atomically(beside(self.output, ".resume.pt"), lambda p: torch.save(rest, p))
     line = dict(step=self.step, tokens=self.tokens, seconds=round(self.seconds, 1), valid=self.last_valid, best=self.best, time=round(time.time()), rate=rate(self.step, self.config.warmup, *(self.decay or (None, None)))) | {k: round(v, 4) for k, v in self.running.items()}
-    line |= self.more_to_log()
+    line |= self.more_to_log() | ({"ended": ended} if ended else {})
     with open(beside(self.output, ".jsonl"), "a", encoding="utf-8") as f: f.write(json.dumps(line) + "\n")
 
 @patch
@@ -630,7 +632,7 @@ def fit(self: Trainer,
                 self.save()
                 saved = time.monotonic()
     if self.step > first: self.validate()
-    self.save()
+    self.save("stopped" if self.stopped_by else "finished")
     return self
 
 @patch

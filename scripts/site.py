@@ -16,6 +16,7 @@ import html
 import importlib
 import inspect
 import json
+import logging
 import re
 import shutil
 import sys
@@ -138,6 +139,11 @@ def signature(name: str, obj) -> str:
     return portable(line if len(line) < 88 else f"{name}(\n    " + ",\n    ".join(parameters) + ",\n)")
 
 
+def as_typed(text: str) -> str:
+    "Markdown in which an option is code: else its two hyphens would become a dash."
+    return prose(text, lambda t: re.sub(r"(?<![\w-])--[a-z][\w-]*", r"`\g<0>`", t))
+
+
 def command_line(obj, module) -> str:
     "The table of a command's options, as one types them; empty for a function that is no command."
     from smalldocs import api
@@ -151,7 +157,7 @@ def command_line(obj, module) -> str:
         kind = p.annotation.__origin__
         if p.default is None: kind = next(a for a in get_args(kind) if a is not type(None))  # what is typed is never None
         default = "required" if p.default is p.empty else "" if p.default is None else f"`{str(p.default).lower() if isinstance(p.default, bool) else p.default}`"
-        rows.append([f"`{shown}`", api.type_text(kind, module), default, prose(told.help or "", lambda t: re.sub(r"(?<![\w-])--[a-z][\w-]*", r"`\g<0>`", t))])
+        rows.append([f"`{shown}`", api.type_text(kind, module), default, as_typed(told.help or "")])
     return api.table(rows, ["Option", "Type", "Default", "Description"]) if rows else ""
 
 
@@ -210,7 +216,7 @@ def entry(name: str, module, shown: set[str], index: set[str], place: str) -> st
         f"### {name} {{#{place}}}",
         "".join(map(anchor, inner)) + f'[source]({link}){{.source-link aria-label="Source of {name}"}}',
         call,
-        doc,
+        as_typed(doc),
         parameters(obj, module),
         "\n".join(own_methods(obj, shown)) if inspect.isclass(obj) else "",
     ]
@@ -266,7 +272,7 @@ def reference_page(notebooks: dict) -> list:
         name = default_exp(ROOT / "nbs" / notebook)
         if name is None: continue
         page = page_name(notebook)
-        rows = [f"- [`{symbol}`]({page}#{symbol.lower()})" + (f": {doc}" if doc else "") for symbol, doc in listed(name, {s for s in symbols(name) if not any(p.startswith("_") for p in s.split("."))})]
+        rows = [f"- [`{symbol}`]({page}#{symbol.lower()})" + (f": {as_typed(doc)}" if doc else "") for symbol, doc in listed(name, {s for s in symbols(name) if not any(p.startswith("_") for p in s.split("."))})]
         cells.append(markdown_cell(f"## meddiff.{name}\n\n[{front_matter(notebooks[notebook])['title']}]({page}), {notebook}\n\n::: {{.names}}\n\n" + "\n".join(rows) + "\n\n:::"))
     return cells
 
@@ -431,6 +437,7 @@ def main(args: list[str]) -> int:
     if target.exists() and any(target.iterdir()) and not (target / "search.json").exists():
         print(f"{target} is not a site that this script built: name another folder", file=sys.stderr)
         return 2
+    logging.disable(logging.WARNING)  # Streamlit misses a server, which is no news here
     print(f"{build(target)} pages in {target}: open {target / 'index.html'}")
     return 0
 

@@ -304,7 +304,9 @@ def test_training_page_follows_a_log(folder):
     path.write_text(log_line(0, time=0) + "no log\n", encoding="utf-8")
     assert "line 2: not a line of a training log" in told(at.run())
     path.write_text(log_line(0, time=0), encoding="utf-8")
-    assert "Not running" in at.run().info[0].value
+    assert "ended before its time" in at.run().warning[0].value
+    path.write_text(log_line(0, time=0) + log_line(1, time=0, ended="finished"), encoding="utf-8")
+    assert "Finished" in at.run().success[0].value
 
 
 def until(done, what: str) -> None:
@@ -334,7 +336,7 @@ def test_a_training_outlives_its_page_and_is_stopped_and_resumed(folder):
         assert other.success[0].value == "Running." and "after " in shown(other) and not told(other)
         other.button(key="stop_training").click().run()
         until(lambda: not job.running, "the stop")
-        assert "Not running" in other.run().info[0].value and "runs/mine-1.pt" in app_sources()
+        assert "Stopped" in other.run().info[0].value and "runs/mine-1.pt" in app_sources()
         other.button(key="resume_training").click().run()
         assert job_of(output).running and not told(other)
     finally:

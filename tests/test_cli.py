@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -55,7 +56,7 @@ def place(tmp_path, monkeypatch):
         "good.csv": GOOD.encode(), "empty.csv": b"", "header.csv": b"diagnosis,clinical_note\n", "columns.csv": b"dx,text\nGout,Toe pain.\n",
         "latin.csv": GOOD.encode() + "Gout,Temperature 38 °C.\n".encode("latin-1"), "ragged.csv": (GOOD + "Gout,one,two\n").encode(), "short.csv": (GOOD + "Gout\n").encode(),
         "blank.csv": (GOOD + "Gout,  \n").encode(), "blankdx.csv": (GOOD + ",A note.\n").encode(), "nul.csv": (GOOD + "Gout,a\0b\n").encode(), "quote.csv": (GOOD + 'Gout,"never closed\n').encode(),
-        "one.csv": b"diagnosis,clinical_note\nGout,Toe pain.\nGout,Toe pain.\n", "noise.pt": bytes(range(256)), "split.csv": b"diagnosis,clinical_note,split\nGout,Toe pain.,train\nGout,Other pain.,later\n",
+        "one.csv": b"diagnosis,clinical_note\nGout,Toe pain.\nGout,Toe pain.\n", "noise.pt": bytes(range(256)), "sheet.xlsx": b"PK\x03\x04\x14\0\0\xff", "split.csv": b"diagnosis,clinical_note,split\nGout,Toe pain.,train\nGout,Other pain.,later\n",
     }
     for name, content in files.items():
         Path(name).write_bytes(content)
@@ -82,6 +83,7 @@ BAD = {
     "blank note": ([*TRAIN, "--data", "blank.csv"], "row 32"),
     "blank diagnosis in data": ([*TRAIN, "--data", "blankdx.csv"], "row 32"),
     "NUL byte": ([*TRAIN, "--data", "nul.csv"], "NUL"),
+    "no text": ([*TRAIN, "--data", "sheet.xlsx"], "this is no text"),
     "unclosed quote": ([*TRAIN, "--data", "quote.csv"], "quote.csv"),
     "a single note": ([*TRAIN, "--data", "one.csv"], "one.csv"),
     "unknown split": ([*TRAIN, "--data", "split.csv"], "later"),
@@ -95,6 +97,9 @@ BAD = {
     "unknown precision": ([*TRAIN, "--data", "good.csv", "--precision", "fp8"], "--precision"),
     "output folder missing": ([*TRAIN, "--data", "good.csv", "--output", "no/where.pt"], "does not exist"),
     "output without .pt": ([*TRAIN, "--data", "good.csv", "--output", "model.bin"], ".pt"),
+    "a training over another": ([*TRAIN, "--data", "good.csv", "--output", "noise.pt"], "--overwrite"),
+    "notes over others": (["generate", "Gout", "--output", "good.csv"], "--overwrite"),
+    "a corpus over another": (["corpus", "--n", "3", "--output", "good.csv"], "--overwrite"),
     "nothing to resume": ([*TRAIN, "--data", "good.csv", "--resume"], "nothing to resume"),
     "no time": (["train", "--data", "good.csv", "--minutes", "0"], "minutes"),
     "blank diagnosis": (["generate", "  "], "blank"),
@@ -112,6 +117,7 @@ BAD = {
     "unknown command": (["generata"], "generata"),
     "output of another kind": (["generate", "Gout", "--output", "notes.xlsx"], ".csv"),
     "no such checkpoint": (["generate", "Gout", "--checkpoint", "nowhere.pt"], "no such file"),
+    "checkpoint is a table": (["generate", "Gout", "--checkpoint", "good.csv"], ".pt"),
     "checkpoint is noise": (["generate", "Gout", "--checkpoint", "noise.pt"], "nothing in it was run"),
     "checkpoint of another program": (["generate", "Gout", "--checkpoint", "other.pt"], "not a meddiff checkpoint"),
     "checkpoint is a malicious pickle": (["generate", "Gout", "--checkpoint", "evil.pt"], "nothing in it was run"),
@@ -186,6 +192,8 @@ def test_output_files(place):
         assert done.returncode == 0 and done.stdout == "", done.stderr
     csv, jsonl = pd.read_csv(place / "notes.csv"), pd.read_json(place / "notes.jsonl", lines=True)
     assert csv.clinical_note.tolist() == jsonl.text.tolist() and csv.diagnosis.tolist() == ["Gout", "Croup"]
+    assert here("generate", "Croup", "--preset", "fast", "--length", 9, "--output", "notes.csv", "--overwrite").returncode == 0
+    assert pd.read_csv(place / "notes.csv").diagnosis.tolist() == ["Croup"]
 
 
 def test_corpus_is_the_shipped_one(place):
@@ -332,3 +340,26 @@ def test_classic_predictions_train_generate_and_fill(place, kind):
     assert note.returncode == 0 and note.stdout.strip(), note.stderr
     filled = here("infill", "A man with ____{2} , seen ____ today.", "--diagnosis", "Gout", "--checkpoint", "medical_diffusion.pt", "--seed", 0)
     assert filled.returncode == 0 and filled.stdout.startswith("A man with ") and filled.stdout.rstrip().endswith("today."), filled.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_the_app_ends_with_its_command(place):
+    "A signal to `meddiff app` ends the server, not only the command that started it."
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        port = s.getsockname()[1]
+
+    def answers() -> bool:
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
+
+    process = subprocess.Popen([*MEDDIFF, "app", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"STREAMLIT_SERVER_HEADLESS": "true"})
+    try:
+        until = time.monotonic() + 120
+        while not answers():
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.2)
+        process.terminate()
+        process.wait(60)
+        assert not answers()
+    finally:
+        process.kill()
