@@ -51,7 +51,7 @@ def layout_of(
 
 # %% ../nbs/05_denoiser.ipynb #4cb73d08
 def sight(
-    layout: Layout,
+    layout: Layout, # of a batch
 ) -> Tensor: # (batch, 2 tokens, 2 tokens) bool: may the row look at the column? Written copy first, noised copy second
     "The rule of sight, as a mask over written and noised copy."
     order, block, valid, _ = layout
@@ -75,7 +75,7 @@ def batch_layout(
 def rotary(
     position: Tensor, # (…, tokens)
     head: int,        # width of a head; half of it is turned
-    base: float = 1000.,
+    base: float = 1000., # the slowest pair turns once in about 2π · base positions
 ) -> tuple[Tensor, Tensor]: # cosines and sines that `rotate` takes, (…, tokens, head)
     "Angles of rotary positions (Su et al. 2021, section 3.2)."
     frequency = base ** -(torch.arange(head // 4, device=position.device) / (head // 4))
@@ -85,7 +85,7 @@ def rotary(
 
 def rotate(
     x: Tensor, # (…, tokens, head)
-    angles: tuple[Tensor, Tensor],
+    angles: tuple[Tensor, Tensor], # from `rotary`
 ) -> Tensor:
     "Turn the first half of each head by its angles."
     cos, sin = (a.to(x.dtype) for a in angles)
@@ -95,25 +95,27 @@ def rotate(
 
 def fourier(
     x: Tensor, # (…)
-    lowest: float,
-    highest: float,
-    n: int = 16,
+    lowest: float,  # frequency, in radians a unit of `x`
+    highest: float, # as `lowest`
+    n: int = 16,    # frequencies
 ) -> Tensor: # (…, 2 n)
     "Sines and cosines at `n` frequencies between two, evenly spaced in their logarithm."
     angle = x[..., None] * torch.logspace(math.log10(lowest), math.log10(highest), n, device=x.device)
     return torch.cat([angle.sin(), angle.cos()], -1)
 
 # %% ../nbs/05_denoiser.ipynb #f0e2ecc8
-def unit(x: Tensor) -> Tensor:
+def unit(
+    x: Tensor, # (…, n)
+) -> Tensor:
     "Vectors of length 1."
     return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp(min=1e-12)
 
 class Block(nn.Module):
     "One layer. Who is attended to, and who the left neighbours are, is decided by a *view*: `Written`, `Noised` or `Cache`."
     def __init__(self,
-        width: int,
-        heads: int,
-        clock_width: int = 64,
+        width: int,            # of a hidden state
+        heads: int,            # of attention; they divide the width
+        clock_width: int = 64, # of what a token is told of its clock
         neighbours: int = 3, # left neighbours that the convolutions reach
     ):
         super().__init__()
@@ -125,22 +127,34 @@ class Block(nn.Module):
         self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
         self.context_kv = nn.Linear(width, 2 * width, bias=False)
 
-    def split(self, x: Tensor) -> Tensor: # (n, batch, heads, tokens, head)
-        "(batch, tokens, n width) in heads."
+    def split(self,
+        x: Tensor, # (batch, tokens, n · width)
+    ) -> Tensor:   # (n, batch, heads, tokens, head)
+        "In heads."
         b, t, _ = x.shape
         return x.view(b, t, -1, self.heads, self.qkv.in_features // self.heads).permute(2, 0, 3, 1, 4)
 
-    def context(self, c: Tensor) -> tuple[Tensor, Tensor]:
+    def context(self,
+        c: Tensor, # (batch, context, width)
+    ) -> tuple[Tensor, Tensor]: # each (batch, heads, context, head)
         "Keys and values of the diagnosis."
         k, v = self.split(self.context_kv(c))
         return unit(k), v
 
-    def modulation(self, clock: Tensor) -> tuple[Tensor, ...]:
+    def modulation(self,
+        clock: Tensor, # (batch, tokens, clock_width)
+    ) -> tuple[Tensor, ...]: # four of (batch, tokens, width)
         "Scale and shift of what attention reads, and of what the rest of the layer reads."
         scale1, shift1, scale2, shift2 = self.modulate(clock).chunk(4, -1)
         return 1 + scale1, shift1, 1 + scale2, shift2
 
-    def forward(self, h: Tensor, modulation: tuple[Tensor, ...], view, layer: int) -> Tensor:
+    def forward(self,
+        h: Tensor,                      # (batch, tokens, width)
+        modulation: tuple[Tensor, ...], # from `modulation`
+        view,                           # who is attended to
+        layer: int,                     # which of the network's layers this is, from 0
+    ) -> Tensor:                        # as `h`
+        "Attention and squared ReLU, each behind a convolution over left neighbours."
         scale1, shift1, scale2, shift2 = modulation
         qkv = self.split(self.qkv(view.mix(torch.addcmul(shift1, self.norm(h), scale1), self.near[0], layer, 0)))
         h = h + self.out(view.attend(unit(qkv[:2]), qkv[2], layer))
@@ -152,10 +166,10 @@ SHARPNESS = 8. # of attention: queries and keys have length 1
 # %% ../nbs/05_denoiser.ipynb #0a3713e6
 def shifted(
     x: Tensor, # (batch, tokens, …)
-    k: int,
-    fill: int = 0,
+    k: int,    # how far, at least 1
+    fill: int = 0, # where there is none
 ) -> Tensor:
-    "Every token's k-th left neighbour; `fill` where there is none."
+    "Every token's k-th left neighbour."
     return torch.cat([torch.full_like(x[:, :k], fill), x[:, :-k]], 1)
 
 def nearest_left(
@@ -170,17 +184,18 @@ def taken(
     x: Tensor,     # (batch, tokens, width)
     index: Tensor, # (batch, n), −1 for none
 ) -> Tensor:       # (batch, n, width), zero for none
+    "The rows of some positions."
     return x.gather(1, index.clamp(min=0)[..., None].expand(-1, -1, x.shape[-1])) * (index >= 0)[..., None]
 
 class Written:
     "A view of the written copy in training, which keeps what the noised copy will look at."
     def __init__(self,
-        layout: Layout,
+        layout: Layout,                       # of the batch, the prefix included
         context: list[tuple[Tensor, Tensor]], # keys and values of the diagnosis a layer
         context_mask: Tensor,                 # (batch, context)
         head: int,                            # width of a head
         front: int = 0,                       # how many tokens of the layout are a prefix, at positions −front … −1
-        neighbours: int = 3,
+        neighbours: int = 3,                  # left neighbours that the convolutions reach
     ):
         n = layout.order.shape[1]
         self.layout, self.context, self.context_mask, self.front, self.neighbours = layout, context, context_mask, front, neighbours
@@ -192,20 +207,32 @@ class Written:
         self.keys, self.values, self.features = {}, {}, {}
         self.states: Tensor | None = None # (batch, tokens, width) after the last layer
 
-    def mix(self, y: Tensor, near: Tensor, layer: int, slot: int) -> Tensor:
-        "Each token with its visible left neighbours, weighted by `near` (neighbours, width)."
+    def mix(self,
+        y: Tensor,    # (batch, tokens, width)
+        near: Tensor, # (neighbours, width) weights
+        layer: int,   # which layer asks
+        slot: int,    # 0 before attention, 1 before the rest of the layer
+    ) -> Tensor:      # as `y`
+        "Each token with its visible left neighbours, weighted."
         self.features[layer, slot] = out = y
         for k, (w, seen) in enumerate(zip(near.to(y.dtype).unbind(), self.taps), 1): out = torch.addcmul(out, shifted(y, k) * seen, w)
         return out
 
-    def attend(self, qk: Tensor, v: Tensor, layer: int) -> Tensor:
+    def attend(self,
+        qk: Tensor, # (2, batch, heads, tokens, head) queries and keys, of length 1
+        v: Tensor,  # (batch, heads, tokens, head)
+        layer: int, # which layer asks
+    ) -> Tensor:    # (batch, tokens, width)
+        "To the diagnosis and to what was written before; keys and values are kept."
         (ck, cv), (q, k) = self.context[layer], rotate(qk, self.angles).to(v.dtype)
         self.keys[layer], self.values[layer] = k, v = torch.cat([ck.to(v.dtype), k], 2), torch.cat([cv, v], 2)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask, scale=SHARPNESS).transpose(1, 2).flatten(2)
 
 class Noised:
     "A view of the noised copy in training, beside a written copy that has passed."
-    def __init__(self, written: Written):
+    def __init__(self,
+        written: Written, # that has passed through the network
+    ):
         self.written, front, n = written, written.front, len(written.position)
         self.angles = tuple(a[front:] for a in written.angles)
         rows = written.sight[:, :, n + front :]
@@ -219,13 +246,24 @@ class Noised:
         "Last hidden state of each token's nearest written neighbour on the left."
         return taken(self.written.states, self.left)
 
-    def mix(self, y: Tensor, near: Tensor, layer: int, slot: int) -> Tensor:
+    def mix(self,
+        y: Tensor,    # (batch, tokens, width)
+        near: Tensor, # (neighbours, width) weights
+        layer: int,   # which layer asks
+        slot: int,    # 0 before attention, 1 before the rest of the layer
+    ) -> Tensor:      # as `y`
+        "Each token with its left neighbours: noised ones of its block, written ones of earlier blocks."
         out, stands = y, self.written.features[layer, slot]
         for k, (w, (same, earlier)) in enumerate(zip(near.to(y.dtype).unbind(), self.taps), 1):
             out = torch.addcmul(out, torch.where(same, shifted(y, k), shifted(stands, k)[:, self.written.front :] * earlier), w)
         return out
 
-    def attend(self, qk: Tensor, v: Tensor, layer: int) -> Tensor:
+    def attend(self,
+        qk: Tensor, # (2, batch, heads, tokens, head) queries and keys, of length 1
+        v: Tensor,  # (batch, heads, tokens, head)
+        layer: int, # which layer asks
+    ) -> Tensor:    # (batch, tokens, width)
+        "To the diagnosis, to the written tokens of earlier blocks, and to the block itself."
         q, k = rotate(qk, self.angles).to(v.dtype)
         k, v = torch.cat([self.written.keys[layer], k], 2), torch.cat([self.written.values[layer], v], 2)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask, scale=SHARPNESS).transpose(1, 2).flatten(2)
@@ -240,7 +278,7 @@ class Cache:
         clean: tuple,                         # what is told of the clock of all that is written, see `DiffusionTransformer.clocked`
         head: int,                            # width of a head
         front: int = 0,                       # slots of the prefix, at positions −front … −1
-        neighbours: int = 3,
+        neighbours: int = 3,                  # left neighbours that the convolutions reach
         readout: Tensor | None = None,        # see `DiffusionTransformer.readout`
     ):
         b, slots, width = told.shape
@@ -267,7 +305,8 @@ class Cache:
         n, self.slots = len(position), position + self.front
         first, last = int(self.slots.min()), int(self.slots.max())
         nearest = self.written[:, max(first - self.neighbours, 0) : first]
-        self.row = slice(first, last + 1) if last - first == n - 1 and valid is None and bool(nearest.all()) and (n == 1 or bool((position[1:] > position[:-1]).all())) else None # the usual case: what passes stands in a row, behind what is written
+        in_a_row = last - first == n - 1 and valid is None and bool(nearest.all()) and (n == 1 or bool((position[1:] > position[:-1]).all()))
+        self.row = slice(first, last + 1) if in_a_row else None # the usual case: what passes stands in a row, behind what is written
         self.turn = tuple(a[self.slots] for a in self.angles)
         self.reach = max(last, *self.written.any(0).nonzero().flatten().tolist()[-1:], 0) + 1
         seen = self.written[:, None, : self.reach].repeat(1, n, 1)
@@ -281,11 +320,19 @@ class Cache:
         self.mask = torch.cat([self.context_mask[:, None].expand(-1, n, -1), seen], 2)[:, None]
         return self
 
-    def at(self, behind: int) -> slice | Tensor:
-        "Where the tokens that pass stand in what has so many places more in front: a slice if it can be, which is looked up faster."
+    def at(self,
+        behind: int, # so many places more are in front
+    ) -> slice | Tensor:
+        "Where the tokens that pass stand: a slice if it can be, which is looked up faster."
         return slice(self.row.start + behind, self.row.stop + behind) if self.row else self.slots + behind
 
-    def mix(self, y: Tensor, near: Tensor, layer: int, slot: int) -> Tensor:
+    def mix(self,
+        y: Tensor,    # (batch, tokens, width)
+        near: Tensor, # (neighbours, width) weights
+        layer: int,   # which layer asks
+        slot: int,    # 0 before attention, 1 before the rest of the layer
+    ) -> Tensor:      # as `y`
+        "Each token with its visible left neighbours, and what it leaves for those that come later."
         store, out = self.features[layer][slot], y
         store[:, self.at(self.neighbours)] = y.to(store.dtype)
         for k, w in enumerate(near.to(y.dtype).unbind(), 1):
@@ -294,15 +341,22 @@ class Cache:
             out = torch.addcmul(out, left.to(y.dtype), w)
         return out
 
-    def attend(self, qk: Tensor, v: Tensor, layer: int) -> Tensor:
+    def attend(self,
+        qk: Tensor, # (2, batch, heads, tokens, head) queries and keys, of length 1
+        v: Tensor,  # (batch, heads, tokens, head)
+        layer: int, # which layer asks
+    ) -> Tensor:    # (batch, tokens, width)
+        "To the diagnosis, to all that is written, and to those that pass together."
         keys, values, c = self.keys[layer], self.values[layer], self.context_mask.shape[1]
         q, k = rotate(qk, self.turn).to(keys.dtype)
         keys[:, :, self.at(c)], values[:, :, self.at(c)] = k, v.to(values.dtype)
         end = c + self.reach
         return F.scaled_dot_product_attention(q, keys[:, :, :end], values[:, :, :end], attn_mask=self.mask, scale=SHARPNESS).transpose(1, 2).flatten(2)
 
-    def keep(self, rows: Tensor) -> None:
-        "Go on with some notes of the batch only. `rows`: indices or a mask."
+    def keep(self,
+        rows: Tensor, # which notes: indices, or a mask (batch,)
+    ) -> None:
+        "Go on with some notes of the batch only."
         self.keys, self.values = (tuple(x[rows] for x in xs) for xs in (self.keys, self.values))
         self.features = [[x[rows] for x in xs] for xs in self.features]
         self.context_mask, self.told, self.written, self.states = self.context_mask[rows], self.told[rows], self.written[rows], self.states[rows]
@@ -332,7 +386,7 @@ class DenoiserConfig:
 class DiffusionTransformer(nn.Module):
     "The denoiser: noisy points, their clocks and a diagnosis in; for every token a log-prior (or noise, x_0, v) out."
     def __init__(self,
-        config: DenoiserConfig,
+        config: DenoiserConfig, # sizes and choices
         rows: Tensor,      # (vocabulary, encoder_width) the encoder's word embeddings of the active tokens
         log_prior: Tensor, # (vocabulary,) log-frequency of each token, where the output starts
         ends: tuple[float, float], # log-SNR of pure noise and of a clean token
@@ -399,7 +453,11 @@ def embed(self: DiffusionTransformer,
     return h if before is None else h + self.left_in(self.norm(before))
 
 @patch
-def layers(self: DiffusionTransformer, h: Tensor, modulations: list[tuple[Tensor, ...]], view) -> Tensor:
+def layers(self: DiffusionTransformer,
+    h: Tensor,                             # (batch, tokens, width)
+    modulations: list[tuple[Tensor, ...]], # of every layer, from `clocked`
+    view,                                  # `Written`, `Noised` or `Cache`
+) -> Tensor:                               # as `h`
     "Hidden states through all layers."
     for i, (block, modulation) in enumerate(zip(self.blocks, modulations)): h = block(h, modulation, view, i)
     return h
@@ -437,9 +495,9 @@ def context_views(self: DiffusionTransformer,
 @patch
 def read(self: DiffusionTransformer,
     x_start: Tensor,      # (batch, tokens, d)
-    layout: Layout,
+    layout: Layout,       # of the notes, without a prefix
     context: Tensor,      # see `context_views`
-    context_mask: Tensor,
+    context_mask: Tensor, # (batch, context)
     keep: Tensor | None = None, # (batch,) False where the diagnosis is left out
     view_type: type[Written] = Written, # to look on, a view that keeps more
 ) -> tuple[Tensor, Written]:    # hidden states (batch, tokens, width), and what the noised copy looks at
@@ -469,7 +527,12 @@ def forward(self: DiffusionTransformer,
     return self.output(self.layers(h, modulations, view))
 
 @patch
-def alone(self: DiffusionTransformer, x_t: Tensor, guess: Tensor, log_snr: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
+def alone(self: DiffusionTransformer,
+    x_t: Tensor,      # (batch, tokens, d)
+    guess: Tensor,    # (batch, tokens, d)
+    log_snr: Tensor,  # (batch, tokens)
+    layout: Layout,   # of the batch
+) -> tuple[Tensor, Tensor, Tensor]: # the first three, blanked
     "Blank the tokens that are alone in their block."
     if self.config.prediction_type != "token": return x_t, guess, log_snr
     others = (layout.block[:, None] == layout.block[:, :, None]) & layout.valid[:, None]
@@ -479,7 +542,7 @@ def alone(self: DiffusionTransformer, x_t: Tensor, guess: Tensor, log_snr: Tenso
 
 # %% ../nbs/05_denoiser.ipynb #97055083
 def with_prefix(
-    layout: Layout,
+    layout: Layout, # of the notes
     mask: Tensor, # (batch, n) of the prefix
 ) -> Layout:
     "A layout with the diagnosis in front, as tokens written long ago."
@@ -492,7 +555,7 @@ def with_prefix(
 @patch
 def start(self: DiffusionTransformer,
     context: Tensor,      # see `context_views`
-    context_mask: Tensor,
+    context_mask: Tensor, # (batch, context)
     slots: int,           # positions of the longest note
     length: Tensor | None = None, # (batch,) tokens before [SEP]; None: not told
     keep: Tensor | None = None,   # (batch,) False where the diagnosis is left out
@@ -510,7 +573,7 @@ def start(self: DiffusionTransformer,
 
 @patch
 def denoise(self: DiffusionTransformer,
-    cache: Cache,
+    cache: Cache,     # from `start`
     x_t: Tensor,      # (batch, n, d) a block's noisy points
     log_snr: Tensor,  # (batch, n)
     guess: Tensor,    # (batch, n, d)
@@ -526,7 +589,7 @@ def denoise(self: DiffusionTransformer,
 
 @patch
 def write(self: DiffusionTransformer,
-    cache: Cache,
+    cache: Cache,     # from `start`
     points: Tensor,   # (batch, n, d) rows of the table
     position: Tensor, # (n,) in writing order
 ) -> Tensor:          # hidden states (batch, n, width)

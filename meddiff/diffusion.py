@@ -28,9 +28,9 @@ class Denoised(NamedTuple):
     logits: Tensor | None # (batch, tokens, vocabulary) the posterior's, of `"token"` alone
 
 class GaussianDiffusion(nn.Module):
-    "Forward process, posteriors and losses over a table of points (Ho et al. 2020; Dieleman et al. 2022)."
+    "Forward process, posteriors and losses over a table of points (Ho et al. 2020; Dieleman et al. 2022; Gulrajani & Hashimoto 2023)."
     def __init__(self,
-        schedule: NoiseSchedule,
+        schedule: NoiseSchedule,        # how noisy each clock is
         table: Tensor,                  # (vocabulary, d) the points that clean tokens stand on
         prior: Tensor,                  # (vocabulary,) how frequent each token is
         prediction_type: str = "token", # one of `PREDICTION_TYPES`
@@ -39,10 +39,13 @@ class GaussianDiffusion(nn.Module):
         if prediction_type not in PREDICTION_TYPES: raise ValueError(f"prediction_type {prediction_type!r} is not known: choose one of {', '.join(PREDICTION_TYPES)}")
         self.schedule, self.prediction_type, self.num_train_timesteps = schedule, prediction_type, schedule.num_train_timesteps
         dtype, snr = table.dtype, schedule.log_snr.exp()
-        buffers = dict(alphas_cumprod=schedule.alphas_cumprod.to(dtype), log_snr=schedule.log_snr.to(dtype), table=table, log_prior=prior.log().to(dtype),
-                       snr=snr.to(dtype), scale=(schedule.log_snr.sigmoid() * (1 + snr) ** 2).sqrt().to(dtype), # ᾱ / (1 − ᾱ) and √ᾱ / (1 − ᾱ)
-                       signal=schedule.alphas_cumprod.sqrt().to(dtype), sigma=(1 - schedule.alphas_cumprod).sqrt().clamp(min=1e-12).to(dtype), # √ᾱ and √(1 − ᾱ), this never 0 so that one may divide by it
-                       sides=torch.cat([table, -table.pow(2).sum(-1, keepdim=True) / 2], 1)) # so that likelihoods are one matrix product
+        buffers = dict(
+            alphas_cumprod=schedule.alphas_cumprod.to(dtype), log_snr=schedule.log_snr.to(dtype), table=table, log_prior=prior.log().to(dtype),
+            snr=snr.to(dtype), scale=(schedule.log_snr.sigmoid() * (1 + snr) ** 2).sqrt().to(dtype),  # ᾱ / (1 − ᾱ) and √ᾱ / (1 − ᾱ)
+            signal=schedule.alphas_cumprod.sqrt().to(dtype),                                         # √ᾱ
+            sigma=(1 - schedule.alphas_cumprod).sqrt().clamp(min=1e-12).to(dtype),                   # √(1 − ᾱ), never 0, so that one may divide by it
+            sides=torch.cat([table, -table.pow(2).sum(-1, keepdim=True) / 2], 1),                    # so that likelihoods are one matrix product
+        )
         for name, value in buffers.items(): self.register_buffer(name, value, persistent=False)
 
     def at(self,
@@ -67,25 +70,41 @@ def q_sample(self: GaussianDiffusion,
 
 # %% ../nbs/03_diffusion.ipynb #8402ee2c
 @patch
-def predict_start_from_noise(self: GaussianDiffusion, x_t: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-    "x_0 from x_t and ε (Ho et al. 2020, eq. 9 and text)."
+def predict_start_from_noise(self: GaussianDiffusion,
+    x_t: Tensor,      # (batch, tokens, d)
+    t: Tensor,        # (batch,) or (batch, tokens)
+    noise: Tensor,    # ε, as `x_t`
+) -> Tensor:
+    "x_0 from x_t and ε (Ho et al. 2020, eq. 15)."
     a = self.at(self.alphas_cumprod, t)
     return (x_t - (1 - a).sqrt() * noise) / a.sqrt()
 
 @patch
-def predict_noise_from_start(self: GaussianDiffusion, x_t: Tensor, t: Tensor, x_start: Tensor) -> Tensor:
+def predict_noise_from_start(self: GaussianDiffusion,
+    x_t: Tensor,      # (batch, tokens, d)
+    t: Tensor,        # (batch,) or (batch, tokens)
+    x_start: Tensor,  # x_0, as `x_t`
+) -> Tensor:
     "ε from x_t and x_0; of a clean token, whose noise does not show, 0."
     a = self.at(self.alphas_cumprod, t)
     return torch.where(a < 1, (x_t - a.sqrt() * x_start) / (1 - a).clamp(min=1e-12).sqrt(), 0.)
 
 @patch
-def predict_v(self: GaussianDiffusion, x_start: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+def predict_v(self: GaussianDiffusion,
+    x_start: Tensor,  # (batch, tokens, d)
+    t: Tensor,        # (batch,) or (batch, tokens)
+    noise: Tensor,    # ε, as `x_start`
+) -> Tensor:
     "v from x_0 and ε (Salimans & Ho 2022, section 4)."
     a = self.at(self.alphas_cumprod, t)
     return a.sqrt() * noise - (1 - a).sqrt() * x_start
 
 @patch
-def predict_start_from_v(self: GaussianDiffusion, x_t: Tensor, t: Tensor, v: Tensor) -> Tensor:
+def predict_start_from_v(self: GaussianDiffusion,
+    x_t: Tensor,      # (batch, tokens, d)
+    t: Tensor,        # (batch,) or (batch, tokens)
+    v: Tensor,        # as `x_t`
+) -> Tensor:
     "x_0 from x_t and v (Salimans & Ho 2022, section 4)."
     a = self.at(self.alphas_cumprod, t)
     return a.sqrt() * x_t - (1 - a).sqrt() * v
@@ -113,27 +132,33 @@ def log_posterior(self: GaussianDiffusion,
     t: Tensor,         # (batch,) or (batch, tokens); a clean token has no likelihood
     rows: Tensor | None = None,  # (batch, tokens, k, d + 1) of `sides`: the tokens that `log_prior` is of, if not all
 ) -> Tensor:           # (batch, tokens, vocabulary or k)
-    "ln p(token | x_t) up to a constant: the log-prior, and ln q(x_t | z_v) of every row of the table."
+    "ln p(w | x_t) of tokens w up to a constant: the log-prior, and ln q(x_t | z_w) of every row of the table."
     seen = torch.cat([self.at(self.scale, t) * x_t, self.at(self.snr, t).expand_as(x_t[..., :1])], -1)
     if rows is not None: return log_prior + (rows * seen[..., None, :]).sum(-1) # of so few, faster than `@`
     return torch.addmm(log_prior.to(x_t.dtype).reshape(-1, log_prior.shape[-1]), seen.flatten(0, -2), self.sides.T).view(*x_t.shape[:-1], -1)
 
 @patch
-def posterior_mean(self: GaussianDiffusion, logits: Tensor, rows: Tensor | None = None) -> Tensor:
-    "Σ_v p(v) z_v: (batch, tokens, vocabulary or k) → (batch, tokens, d)."
+def posterior_mean(self: GaussianDiffusion,
+    logits: Tensor,               # (batch, tokens, vocabulary or k) from `log_posterior`
+    rows: Tensor | None = None,   # (batch, tokens, k, d + 1) of `sides`: the tokens that `logits` are of, if not all
+) -> Tensor:                      # (batch, tokens, d)
+    "Σ_w p(w) z_w."
     p = logits.softmax(-1)
     return p @ self.table if rows is None else (p[..., None, :] @ rows)[..., 0, :-1]
 
 @patch
-def first_guess(self: GaussianDiffusion, x_t: Tensor, t: Tensor) -> Tensor:
+def first_guess(self: GaussianDiffusion,
+    x_t: Tensor,      # (batch, tokens, d)
+    t: Tensor,        # (batch,) or (batch, tokens)
+) -> Tensor:          # as `x_t`
     "E[x_0 | x_t] of a model that knows only how frequent words are: what self-conditioning starts from."
     return self.posterior_mean(self.log_posterior(self.log_prior, x_t, t))
 
 @patch
 def denoised(self: GaussianDiffusion,
     output: Tensor,           # of the network: (batch, tokens, vocabulary) for "token", else (batch, tokens, d)
-    x_t: Tensor,
-    t: Tensor,
+    x_t: Tensor,              # (batch, tokens, d)
+    t: Tensor,                # (batch,) or (batch, tokens)
     temperature: float = 1.0, # of the log-prior; below 1 bolder; only for "token"
     rows: Tensor | None = None, # (batch, tokens, k, d + 1) of `sides`: the only tokens that may come, which `output` is of; only for "token"
 ) -> Denoised:

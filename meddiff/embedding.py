@@ -73,12 +73,13 @@ class EmbeddingSpace:
         active: Sequence[int],# the encoder's ids of the active tokens; [PAD], [UNK], [SEP] first
         counts: Tensor,       # (vocabulary,) how often each occurs in the training notes; [SEP] once a note
         rows: Tensor,         # (vocabulary, D) rows of the encoder's word-embedding matrix
-        mean: Tensor,         # (D,)
-        components: Tensor,   # (D, d) principal directions
+        mean: Tensor,         # (D,) μ, of the rows
+        components: Tensor,   # (D, d) P, principal directions
         scale: float,         # RMS before scaling
         encoder: str | None = None, # where the diagnosis encoder is found again
     ):
-        self.tokenizer, self.active, self.counts, self.rows, self.mean, self.components, self.scale, self.encoder = tokenizer, list(active), counts, rows, mean, components, scale, encoder
+        self.tokenizer, self.active, self.counts, self.encoder = tokenizer, list(active), counts, encoder
+        self.rows, self.mean, self.components, self.scale = rows, mean, components, scale
         self.table = self.project(rows)
         self.local = {a: i for i, a in enumerate(self.active)}
 
@@ -97,7 +98,8 @@ class EmbeddingSpace:
         for i in range(0, len(texts), 4096): used.update(t for e in tokenizer.encode_batch_fast(texts[i:i+4096], add_special_tokens=False) for t in e.ids)
         special = [loaded.pad_token_id, loaded.unk_token_id, loaded.sep_token_id]
         active = special + sorted(set(used) - set(special))
-        if not 1 <= d <= min(matrix.shape[1], len(active)): raise ValueError(f"d = {d}: the width must lie between 1 and {min(matrix.shape[1], len(active))}, the encoder's width or the number of tokens")
+        most = min(matrix.shape[1], len(active))
+        if not 1 <= d <= most: raise ValueError(f"d = {d}: the width must lie between 1 and {most}, the encoder's width or the number of tokens")
         used[special[SEP]] += len(texts)
         rows = matrix[active].to(torch.bfloat16).float() # as a checkpoint keeps them
         mean, components, scale = principal(rows, d)
@@ -105,8 +107,10 @@ class EmbeddingSpace:
         space._bert = bert
         return space
 
-    def project(self, rows: Tensor) -> Tensor:
-        "Rows of the encoder's word-embedding matrix (…, D) → points (…, d)."
+    def project(self,
+        rows: Tensor, # (…, D) of the encoder's word-embedding matrix
+    ) -> Tensor:      # (…, d)
+        "Rows of the encoder as points."
         return (rows - self.mean) @ self.components / self.scale
 
     @property
@@ -123,7 +127,7 @@ class EmbeddingSpace:
 # %% ../nbs/01_embedding.ipynb #ba9a9efd
 def principal(
     rows: Tensor, # (vocabulary, D)
-    d: int,
+    d: int,       # directions to keep, at most D
 ) -> tuple[Tensor, Tensor, float]: # mean (D,), directions (D, d), RMS of the projection
     "Leading principal components. The sign of each is fixed, so that machines agree."
     mean = rows.mean(0)
@@ -136,7 +140,7 @@ def principal(
 # %% ../nbs/01_embedding.ipynb #97300a91
 @patch
 def tokenize(self: EmbeddingSpace,
-    texts: list[str],
+    texts: list[str], # notes
 ) -> list[list[int]]: # local ids, [SEP] at the end of each
     "Notes as lists of local token ids. A word piece that is not active becomes [UNK]."
     return [[self.local.get(t, UNK) for t in e.ids] + [SEP] for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
@@ -170,7 +174,7 @@ def bert(self: EmbeddingSpace):
 
 @patch
 def read_diagnosis(self: EmbeddingSpace,
-    diagnosis: str,
+    diagnosis: str,       # any text
     max_length: int = 48, # longer ones are cut to so many word pieces
 ) -> list[int]:           # the encoder's ids, [CLS] first and [SEP] last
     "A diagnosis as the encoder reads it."
@@ -180,7 +184,7 @@ def read_diagnosis(self: EmbeddingSpace,
 @patch
 @torch.no_grad()
 def encode(self: EmbeddingSpace,
-    diagnoses: list[str],
+    diagnoses: list[str],     # any texts
     max_length: int = 48,     # longer diagnoses are cut to so many word pieces
     prefix: bool = False,     # True: rows of the table for `conditioning="prefix"`; False: last hidden states
 ) -> tuple[Tensor, Tensor]:   # (batch, context, D or d) and a mask (batch, context), True where there is a token
@@ -212,7 +216,7 @@ def state(self: EmbeddingSpace) -> dict: # plain tensors, numbers and lists
 @patch(cls_method=True)
 def from_state(cls: EmbeddingSpace,
     state: dict,  # from `state`
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer, # of the encoder, see `word_pieces`
 ) -> "EmbeddingSpace":
     "The inverse of `state`."
     return cls(tokenizer, state["active"].tolist(), state["counts"], state["rows"].float(), state["mean"], state["components"], state["scale"], state["encoder"])

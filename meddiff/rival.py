@@ -35,21 +35,22 @@ class Rival:
     card: dict = field(default_factory=dict) # what is told of the training
 
     def prefix(self,
-        diagnosis: str,
+        diagnosis: str, # any text
     ) -> list[int]:
         "Local ids of the diagnosis, [SEP] last; a word piece that no note has is [UNK]."
         return self.space.tokenize([diagnosis])[0]
 
 def gpt2(
-    vocabulary: int,
-    width: int = 256,
-    layers: int = 4,
-    heads: int = 4,
+    vocabulary: int,      # active tokens
+    width: int = 256,     # of a hidden state
+    layers: int = 4,      # of attention and GELU
+    heads: int = 4,       # they divide the width
     positions: int = 560, # of the longest note and diagnosis together
 ):
     "A fresh `transformers.GPT2LMHeadModel` without dropout, for notes that are seen about once."
     from transformers import GPT2Config, GPT2LMHeadModel
-    return GPT2LMHeadModel(GPT2Config(vocab_size=vocabulary, n_positions=positions, n_embd=width, n_layer=layers, n_head=heads, resid_pdrop=0., embd_pdrop=0., attn_pdrop=0., bos_token_id=SEP, eos_token_id=SEP, pad_token_id=PAD))
+    sizes = dict(vocab_size=vocabulary, n_positions=positions, n_embd=width, n_layer=layers, n_head=heads)
+    return GPT2LMHeadModel(GPT2Config(**sizes, resid_pdrop=0., embd_pdrop=0., attn_pdrop=0., bos_token_id=SEP, eos_token_id=SEP, pad_token_id=PAD))
 
 def new_rival(
     table,            # training notes: a frame with `diagnosis` and `note`, from `load_table`
@@ -67,11 +68,12 @@ def state(self: Rival) -> dict:
     "The rival as tensors, numbers and strings."
     c = self.model.config
     sizes = dict(vocabulary=c.vocab_size, width=c.n_embd, layers=c.n_layer, heads=c.n_head, positions=c.n_positions)
-    return text_state(self.space, self.restorer) | dict(format=FORMAT, gpt2=sizes, weights={k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}, names=list(self.names), longest=self.longest, card=self.card)
+    weights = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+    return text_state(self.space, self.restorer) | dict(format=FORMAT, gpt2=sizes, weights=weights, names=list(self.names), longest=self.longest, card=self.card)
 
 @patch(cls_method=True)
 def from_state(cls: Rival,
-    state: dict,
+    state: dict,           # from `state`
     source: str = "rival", # told in errors
 ) -> "Rival":
     "The inverse of `state`. Raises `ValueError` for what is none."
@@ -92,23 +94,27 @@ def load(cls: Rival,
 @patch
 def batch(self: Rival,
     notes: list[Tensor],   # local ids, [SEP] last
-    prefixes: list[list[int]],
+    prefixes: list[list[int]], # of each note, from `prefix`
 ) -> tuple[Tensor, Tensor]: # ids (batch, tokens) and which of them are of the note
     "Prefix and note as rows, padded on the right."
     rows = [torch.tensor([*p, *n.tolist()]) for p, n in zip(prefixes, notes)]
     mine = [torch.arange(len(r)) >= len(p) for r, p in zip(rows, prefixes)]
     return pad_sequence(rows, batch_first=True, padding_value=PAD), pad_sequence(mine, batch_first=True)
 
-def next_token_logits(model, ids: Tensor) -> Tensor: # (batch, tokens − 1, vocabulary), without [PAD]
+def next_token_logits(
+    model,       # a GPT-2
+    ids: Tensor, # (batch, tokens)
+) -> Tensor:     # (batch, tokens − 1, vocabulary)
+    "What may come next at every place; never [PAD]."
     logits = model(input_ids=ids[:, :-1]).logits
     return logits.index_fill(-1, torch.tensor([PAD], device=ids.device), -1e9)
 
 @patch
 @torch.no_grad()
 def score(self: Rival,
-    note: str | list[str],
+    note: str | list[str],        # one or several
     diagnosis: str | list[str],   # one for all, or one of each
-    batch_size: int = 32,
+    batch_size: int = 32,         # notes at once
 ) -> Tensor | list[Tensor]:       # (tokens + 1,) ln p of each token given those before it, the end of the note last
     "Log-likelihood of notes in nats, as `MedicalDiffusion.score` gives it."
     texts = [note] if isinstance(note, str) else list(note)
@@ -127,11 +133,11 @@ def score(self: Rival,
 @torch.no_grad()
 def write(self: Rival,
     diagnoses: list[str],   # of each note
-    seed: int = 0,
-    top_p: float = 0.95,
-    temperature: float = 1.0,
-    batch_size: int = 32,
-    progress: bool = False,
+    seed: int = 0,             # of all draws
+    top_p: float = 0.95,       # above 0, at most 1: the share of probability that may come
+    temperature: float = 1.0,  # above 0
+    batch_size: int = 32,      # notes at once; other sizes draw other notes
+    progress: bool = False,    # show a bar
 ) -> list[str]:
     "A note for each diagnosis. The global random state is left as it was."
     out, device = [], next(self.model.parameters()).device
@@ -141,7 +147,8 @@ def write(self: Rival,
             prefixes = [torch.tensor(self.prefix(d)).flip(0) for d in diagnoses[first : first + batch_size]]
             ids = pad_sequence(prefixes, batch_first=True, padding_value=PAD).flip(1).to(device) # padding on the left
             mask = pad_sequence([torch.ones_like(p) for p in prefixes], batch_first=True).flip(1).to(device)
-            made = self.model.generate(ids, attention_mask=mask, do_sample=True, top_p=top_p, top_k=0, temperature=temperature, suppress_tokens=[PAD, UNK], max_new_tokens=min(self.longest + 32, self.model.config.n_positions - ids.shape[1]), pad_token_id=PAD, eos_token_id=SEP)
+            how = dict(do_sample=True, top_p=top_p, top_k=0, temperature=temperature, suppress_tokens=[PAD, UNK], pad_token_id=PAD, eos_token_id=SEP)
+            made = self.model.generate(ids, attention_mask=mask, max_new_tokens=min(self.longest + 32, self.model.config.n_positions - ids.shape[1]), **how)
             out += [self.restorer.restore(row[ids.shape[1]:].tolist()) for row in made.cpu()]
             bar.update(len(prefixes))
     return out
@@ -152,17 +159,28 @@ class RivalTrainer(Trainer):
     def place(self) -> None:
         self.prefixes = [self.checkpoint.prefix(n) for n in self.checkpoint.names]
 
-    def cross_entropy(self, model, batch: Batch) -> Tensor: # scalar, nats a token
+    def cross_entropy(self,
+        model,        # a GPT-2
+        batch: Batch, # of notes
+    ) -> Tensor:      # scalar, nats a token
+        "Of the notes, not of their diagnoses."
         notes = [ids[:n] for ids, n in zip(batch.ids, batch.lengths.tolist())]
         ids, mine = (x.to(self.device) for x in self.checkpoint.batch(notes, [self.prefixes[d] for d in batch.diagnosis.tolist()]))
         with self.accelerator.autocast(): logits = next_token_logits(model, ids)
         return F.cross_entropy(logits[mine[:, 1:]].float(), ids[:, 1:][mine[:, 1:]])
 
-    def objective(self, batch: Batch, g: torch.Generator) -> Tensor:
+    def objective(self,
+        batch: Batch,       # of notes
+        g: torch.Generator, # nothing is drawn
+    ) -> Tensor:            # scalar
         loss = self.cross_entropy(self.bare, batch)
         self.note(loss=loss.item())
         return loss
 
-    def watch(self, batch: Batch, block_size: int | None, g: torch.Generator) -> float: return self.cross_entropy(self.ema.module, batch).item()
+    def watch(self,
+        batch: Batch,           # of validation notes
+        block_size: int | None, # the rival has none
+        g: torch.Generator,     # nothing is drawn
+    ) -> float: return self.cross_entropy(self.ema.module, batch).item()
 
     def more_to_log(self) -> dict: return {}

@@ -57,8 +57,8 @@ def words_of(
 
 # %% ../nbs/06_rounding.ipynb #68125c98
 def read(
-    text: str,
-    pieces: Sequence[str],
+    text: str,              # a note
+    pieces: Sequence[str],  # its word pieces
     offsets: Sequence[tuple[int, int]], # where each piece stands in the text
 ) -> tuple[list[str], list[str], list[str]]: # words, the gap before each, the surface of each
     "A text taken apart."
@@ -70,13 +70,13 @@ def read(
 AS_IS, CAPITAL, UPPER = "as is", "first capital", "all capitals" # with spaces, which no word has
 
 def shape(
-    word: str,
+    word: str, # in lower case
 ) -> str:
     "The word with all its digits as 0."
     return re.sub(r"\d", "0", word)
 
 def formed(
-    word: str,
+    word: str, # in lower case
     form: str, # from `form`
 ) -> str:
     "The surface of a word in a form. Digits are the word's own."
@@ -87,8 +87,8 @@ def formed(
     return re.sub(r"\d", lambda m: next(digits, m[0]), form)
 
 def form(
-    word: str,
-    surface: str,
+    word: str,    # in lower case
+    surface: str, # as the note has it
 ) -> str: # one of the three above, or the surface with its digits open
     "How a surface follows from its word."
     plain = [f for f in (AS_IS, CAPITAL, UPPER) if formed(word, f) == surface]
@@ -104,14 +104,14 @@ class Column(NamedTuple):
     names: list[str]    # the values
 
 def column(
-    values: Iterable[Hashable],
+    values: Iterable[Hashable], # one a place
 ) -> Column:
     "Values numbered in the order in which they first occur."
     seen: dict = {}
     return Column(np.array([seen.setdefault(v, len(seen)) for v in values], dtype=np.int32), list(seen))
 
 def relabel(
-    c: Column,
+    c: Column,   # whose names change
     f: Callable, # old name → new name
 ) -> Column:
     "A column with its names replaced; names that become equal share a code."
@@ -119,7 +119,7 @@ def relabel(
     return Column(merged.codes[c.codes], merged.names)
 
 def kind(
-    word: str,
+    word: str, # or a mark
 ) -> str:
     "`0` for a number, `a` for a word that begins with a letter or digit or is not known; a mark is its own kind."
     return "0" if word.isdecimal() else "a" if word[:1].isalnum() or word.startswith("[UNK]") else word
@@ -179,7 +179,7 @@ class Backoff:
 
     @classmethod
     def learn(cls,
-        orders: Sequence[str],
+        orders: Sequence[str],      # names of columns, from vague to precise
         columns: dict[str, Column], # must hold every name in `orders`
         target: Column,             # the right answers; its first name becomes the default
         min_count: int = 1,         # see `corrections`
@@ -191,7 +191,9 @@ class Backoff:
             rules.append({" ".join(c.names[c.codes[i]] for c in used): answer for i, answer in corrections(used, target.codes, guess, min_count)})
         return cls(orders, rules, target.names)
 
-    def __call__(self, columns: dict[str, Column]) -> list[str]:
+    def __call__(self,
+        columns: dict[str, Column], # as in `learn`, of any notes
+    ) -> list[str]:
         "An answer at every place."
         answers = None
         for order, rules in zip(self.orders, self.rules):
@@ -207,8 +209,8 @@ class Backoff:
 
 # %% ../nbs/06_rounding.ipynb #e0ca622e
 def all_read(
-    texts: Iterable[str],
-    space: EmbeddingSpace,
+    texts: Iterable[str],  # notes
+    space: EmbeddingSpace, # whose tokenizer cuts them
 ) -> tuple[list[list[str]], list[str], list[str]]: # words of each note; gaps and surfaces of all
     "`read` over a corpus."
     texts = list(texts)
@@ -224,13 +226,13 @@ def all_read(
 GAP_NAME = {"": "none", " ": "space"}
 
 def gap_column(
-    gaps: Iterable[str],
+    gaps: Iterable[str], # what stands before each word
 ) -> Column:
     "Gaps as part of a context."
     return relabel(column(gaps), lambda g: "line" if "\n" in g else GAP_NAME.get(g, "other"))
 
 def with_default(
-    c: Column,
+    c: Column, # whose codes change
     name: str, # comes to stand first
 ) -> Column:
     "The same column, with `name` as its code 0."
@@ -243,9 +245,9 @@ PLACE_ORDERS = ["gap k-1", "gap w-1", "gap w-2 w-1", "gap w-3 w-2 w-1"]
 CASE_ORDERS = ["place", "w0", "k-1 w0", "place w0", "place w-1 w0", "place w-1 w0 w1", "place w-2 w-1 w0 w1", "place w-3 w-2 w-1 w0 w1"]
 
 def learn_places(
-    columns: dict[str, Column],
-    target: Column, # forms; the first is `AS_IS`
-    min_count: int = 1,
+    columns: dict[str, Column], # from `neighbours`, with the gaps
+    target: Column,             # forms; the first is `AS_IS`
+    min_count: int = 1,         # see `corrections`
 ) -> Backoff:
     "Where words begin with a capital. Numbers, marks, single letters and abbreviations say nothing about that."
     ordinary = np.isin(target.codes, [target.names.index(n) for n in (AS_IS, CAPITAL) if n in target.names])
@@ -256,17 +258,17 @@ def learn_places(
 class Restorer:
     "Text from word pieces: gaps, capitals and special forms, as the training notes had them."
     def __init__(self,
-        gaps: Backoff,
-        places: Backoff,
-        cases: Backoff,
-        space: EmbeddingSpace,
+        gaps: Backoff,         # answers what stands before a word
+        places: Backoff,       # whether it begins a sentence
+        cases: Backoff,        # in which form it is written
+        space: EmbeddingSpace, # whose tokens they are
     ):
         self.gaps, self.places, self.cases, self.space = gaps, places, cases, space
 
     @classmethod
     def fit(cls,
         texts: Iterable[str],   # training notes
-        space: EmbeddingSpace,
+        space: EmbeddingSpace,  # whose tokenizer cuts them
         min_count: int = 1,     # see `corrections`
     ) -> "Restorer":
         "Learn from notes. Raises `ValueError` if there are none."
@@ -282,7 +284,7 @@ class Restorer:
 
 # %% ../nbs/06_rounding.ipynb #7b52dd33
 def cut(
-    surface: str,
+    surface: str,           # of a word
     lengths: Sequence[int], # of the pieces of the word
 ) -> list[str]:
     "A surface shared out over the pieces of its word; in proportion, where its length is another."
@@ -333,7 +335,7 @@ def state(self: Restorer) -> dict: # fit for JSON
 @patch(cls_method=True)
 def from_state(cls: Restorer,
     state: dict, # from `state`
-    space: EmbeddingSpace,
+    space: EmbeddingSpace, # as it was fitted with
 ) -> "Restorer":
     "The inverse of `state`. Raises `ValueError` for what is not one."
     try: return cls(*(Backoff(**state[n]) for n in ("gaps", "places", "cases")), space)

@@ -29,12 +29,12 @@ from .training import Checkpoint
 Noise = Callable[[], Tensor] # standard normal, as the points; called only by samplers that draw some
 
 def ddpm(
-    diffusion: GaussianDiffusion,
+    diffusion: GaussianDiffusion, # with the schedule
     x_t: Tensor,      # (batch, tokens, d)
     x_start: Tensor,  # as `x_t`, the estimate of the clean note
     t: Tensor,        # (batch, tokens)
     s: Tensor,        # (batch, tokens), at most `t`
-    noise: Noise,
+    noise: Noise,     # fresh
     **_,
 ) -> Tensor:
     "A draw from q(x_s | x_t, x_0) (Ho et al. 2020, eq. 6–7, Algorithm 2)."
@@ -42,12 +42,12 @@ def ddpm(
     return mean + variance.sqrt() * noise()
 
 def ddim(
-    diffusion: GaussianDiffusion,
-    x_t: Tensor,
-    x_start: Tensor,
-    t: Tensor,
-    s: Tensor,
-    noise: Noise,
+    diffusion: GaussianDiffusion, # with the schedule
+    x_t: Tensor,      # (batch, tokens, d)
+    x_start: Tensor,  # as `x_t`, the estimate of the clean note
+    t: Tensor,        # (batch, tokens)
+    s: Tensor,        # (batch, tokens), at most `t`
+    noise: Noise,     # called only if `eta` is above 0
     eta: float = 0.0, # 0 deterministic; 1 as much noise as `ddpm`
     **_,
 ) -> Tensor:
@@ -60,16 +60,17 @@ def ddim(
     return x_s if fresh is None else x_s + stays * fresh * noise()
 
 def dpm_solver(
-    diffusion: GaussianDiffusion,
-    x_t: Tensor,
-    x_start: Tensor,
-    t: Tensor,
-    s: Tensor,
-    noise: Noise,
+    diffusion: GaussianDiffusion, # with the schedule
+    x_t: Tensor,      # (batch, tokens, d)
+    x_start: Tensor,  # as `x_t`, the estimate of the clean note
+    t: Tensor,        # (batch, tokens)
+    s: Tensor,        # (batch, tokens), at most `t`
+    noise: Noise,     # never called
     before: tuple[Tensor, Tensor] | None = None, # the estimate of the last step, and its clock
     **_,
 ) -> Tensor:
-    "DPM-Solver++ (2M) in half the log-SNR (Lu et al. 2022, Algorithm 2): an implicit step towards the estimate as it will be half-way, drawn on from the last two. The last step, and one after a step of no length, are of first order."
+    """DPM-Solver++ (2M) in half the log-SNR (Lu et al. 2022, Algorithm 2): an implicit step towards the estimate as it will be half-way, drawn on from the last two.
+    The last step, and one after a step of no length, are of first order."""
     if before is not None:
         last, now, next_ = (diffusion.at(diffusion.log_snr, clock) for clock in (before[1], t, s))
         ahead = (next_ - now) / (2 * (now - last))
@@ -77,12 +78,12 @@ def dpm_solver(
     return ddim(diffusion, x_t, x_start, t, s, noise)
 
 def q_sampling(
-    diffusion: GaussianDiffusion,
-    x_t: Tensor,
-    x_start: Tensor,
-    t: Tensor,
-    s: Tensor,
-    noise: Noise,
+    diffusion: GaussianDiffusion, # with the schedule
+    x_t: Tensor,      # (batch, tokens, d)
+    x_start: Tensor,  # as `x_t`, the estimate of the clean note
+    t: Tensor,        # (batch, tokens)
+    s: Tensor,        # (batch, tokens), at most `t`
+    noise: Noise,     # fresh
     interval: tuple[float, float] = (-4.0, -0.5), # log-SNR, where a token's noised point goes from telling a tenth to telling nine tenths of it
     **_,
 ) -> Tensor:
@@ -98,10 +99,11 @@ def timesteps(
     num_inference_steps: int, # N, network evaluations
     tokens: int,              # n, of the block
     ramp: float = 0.0,        # how far the left runs ahead: 0, all clocks alike; n or more, one after another
-    num_train_timesteps: int = 1000,
+    num_train_timesteps: int = 1000, # clocks of the schedule
     substeps: int = 1,        # reverse steps an evaluation
 ) -> Tensor: # (N · substeps + 1, n) int64: clocks before each reverse step, and −1 after the last
-    "The clock of every token of a block over the steps. A token starts with an evaluation and takes whole ones: begun between two, it would be half decided under an answer that did not know its left neighbour."
+    """The clock of every token of a block over the steps. A token starts with an evaluation and takes whole ones: begun between two, it would be half decided
+    under an answer that did not know its left neighbour."""
     if num_inference_steps < 1: raise ValueError(f"num_inference_steps = {num_inference_steps}: at least 1 is needed")
     each = max(1, int(num_inference_steps / (1 + min(ramp, tokens) * (tokens - 1) / tokens))) # evaluations of a token
     first = torch.arange(tokens) * (num_inference_steps - each) // max(tokens - 1, 1)         # the last token arrives with the last step
@@ -114,7 +116,7 @@ class NoteNoise:
     "Standard normal noise for a batch of notes, keyed by what each note is."
     def __init__(self,
         keys: list[tuple[int, str, int]], # (seed, diagnosis, index) of each note
-        d: int,
+        d: int,                           # width of a point
     ):
         digest = lambda key: int.from_bytes(hashlib.blake2b("|".join(map(str, key)).encode(), digest_size=8).digest(), "little")
         self.keys, self.d = [digest(k) for k in keys], d
@@ -153,7 +155,8 @@ class SamplingConfig:
         if self.temperature <= 0: raise ValueError(f"temperature = {self.temperature}: must be above 0")
         if not 0 < self.top_p <= 1: raise ValueError(f"top_p = {self.top_p}: must be above 0 and at most 1")
         if self.ramp < 0 or not 0 <= self.eta <= 1: raise ValueError(f"ramp = {self.ramp}, eta = {self.eta}: ramp must be at least 0 and eta between 0 and 1")
-        if self.passes < 0 or self.passes and (self.block_size != 1 or self.sampler not in ("ddim", "dpm++") or self.eta): raise ValueError(f"passes = {self.passes}: at least 0, and only with block_size 1 and a sampler that draws no noise (ddim with eta 0, dpm++), where a token's noise decides it")
+        if self.passes < 0 or self.passes and (self.block_size != 1 or self.sampler not in ("ddim", "dpm++") or self.eta):
+            raise ValueError(f"passes = {self.passes}: at least 0, and only with block_size 1 and a sampler that draws no noise (ddim with eta 0, dpm++), where a token's noise decides it")
         if self.window < 1: raise ValueError(f"window = {self.window}: at least 1 token ahead")
         if self.guidance_scale < 0: raise ValueError(f"guidance_scale = {self.guidance_scale}: must be at least 0")
 
@@ -168,7 +171,9 @@ class State:
     x_start: Tensor | None = None # (active notes, n, d) the estimate of this step
     position: Tensor | None = None # (n,) where the tokens of `x_start` stand
 
-    def of(self, row: int) -> "State":
+    def of(self,
+        row: int, # which note
+    ) -> "State":
         "One note of the batch, with what was said of it."
         one = slice(row, row + 1)
         return State(self.ids[one], self.confidence[one], self.clocks[one], self.step, self.log_prior[one])
@@ -177,10 +182,11 @@ class State:
 def nucleus(
     log_prior: Tensor,   # (…, vocabulary)
     top_p: float,        # 0 … 1
-    temperature: float = 1.0,
+    temperature: float = 1.0,   # of the log-prior, above 0
     seen: Tensor | None = None, # as `log_prior`: judge by these logits instead
 ) -> tuple[Tensor, Tensor]: # (…, k) log-priors of some tokens, −1e9 where one is ruled out; (…, k) which tokens
-    "The fewest tokens that hold `top_p` of the probability (Holtzman et al. 2020): the long tail is where a small network is most wrong. The reverse steps then need not look at the others."
+    """The fewest tokens that hold `top_p` of the probability (Holtzman et al. 2020): the long tail is where a small network is most wrong.
+    The reverse steps then need not look at the others."""
     p, k = (log_prior / temperature if seen is None else seen).softmax(-1), 16
     while True: # the fewest are few: sorting thousands would cost as much as the network
         value, which = p.topk(min(k, p.shape[-1]), -1)
@@ -193,54 +199,99 @@ def nucleus(
 # %% ../nbs/08_sampling.ipynb #55111556
 FEW = 4 # notes at once, for which several tokens a pass are faster than one: more of them wait for each other
 
-Rule = Callable[[Tensor, Tensor, Tensor, list[int]], Tensor] # (log-prior (notes, n, vocabulary), positions (notes, n), ids as they stand (notes, slots), which notes of the batch these are) → log-prior
+# (log-prior (notes, n, vocabulary), positions (notes, n), ids as they stand (notes, slots), which notes of the batch these are) → log-prior
+Rule = Callable[[Tensor, Tensor, Tensor, list[int]], Tensor]
 
-Others = Sequence[tuple[Tensor, Tensor, float]] # context (batch, context, …), mask (batch, context) and weight of every diagnosis beside the first, whose weight is 1
+# context (batch, context, …), mask (batch, context) and weight of every diagnosis beside the first, whose weight is 1
+Others = Sequence[tuple[Tensor, Tensor, float]]
 
 class NoteSampler:
     "Writes one batch of notes. Made for each batch by `sample`."
-    def __init__(self, checkpoint: Checkpoint, context: Tensor, context_mask: Tensor, noise: NoteNoise, config: SamplingConfig, lengths: Tensor | None, slots: int, given: Tensor | None = None, order: Tensor | None = None, rule: Rule | None = None, others: Others = (), diagnosis: Tensor | None = None):
+    def __init__(self,
+        checkpoint: Checkpoint,           # whose network writes
+        context: Tensor,                  # (batch, context, …) from `EmbeddingSpace.encode`
+        context_mask: Tensor,             # (batch, context)
+        noise: NoteNoise,                 # of as many notes
+        config: SamplingConfig,           # how to write
+        lengths: Tensor | None,           # (batch,) tokens without [SEP]; None: the network decides
+        slots: int,                       # positions to make room for
+        given: Tensor | None = None,      # (tokens,) what stands already, of every note; or (batch, tokens) how each begins; [PAD] where nothing stands
+        order: Tensor | None = None,      # positions to write, first to last; None: all that are open, from the left
+        rule: Rule | None = None,         # what may stand where, beyond what must always hold
+        others: Others = (),              # more diagnoses, by their weights
+        diagnosis: Tensor | None = None,  # (batch,) among the checkpoint's names, whose continuations are guessed with `passes`
+    ):
         self.checkpoint, self.model, self.noise, self.config, self.rule = checkpoint, checkpoint.model, noise, config, rule
         self.device = next(self.model.parameters()).device
         self.diffusion = checkpoint.diffusion.to(self.device)
-        b, widest = len(context), max(c.shape[1] for c in (context, *(c for c, *_ in others)))
-        self.weights = [config.guidance_scale * w for w in (1., *(w for *_, w in others))]
+        b = len(context)
+        self.rows, self.index = list(range(b)), torch.arange(b) # notes still being written
+        self.limit = torch.full((b,), slots - 1) if lengths is None else lengths # position of the forced [SEP]
+        self.forced = lengths is not None
+        self.state = State(torch.full((b, slots), PAD), torch.zeros(b, slots), torch.full((b, slots), self.diffusion.num_train_timesteps - 1), 0, torch.zeros(b, slots))
+        self.stood, self.asked = torch.zeros(b, slots), torch.zeros(b, slots) # sum of a token's probabilities since it became what it is; how often it was asked
+        self.following: Tensor | None = None          # what the written copy says of the position after the last one written
+        self.last = -1                                # that last position
+        self.listen(context, context_mask, others, lengths, slots)
+        drawn = noise.draw(self.rows, slots)
+        self.start = drawn.to(self.device)
+        if config.passes: self.prepare_guesses(drawn, diagnosis)
+        there = self.stand(given, order, slots)
+        alike = b > 1 and given is not None and given.dim() == 1 and all((x == x[:1]).all() for x in (context, context_mask, self.limit))
+        if there.any():
+            with torch.no_grad(): self.begin(there.nonzero()[:, 0], alike)
+
+    def listen(self,
+        context: Tensor,         # (batch, context, …)
+        context_mask: Tensor,    # (batch, context)
+        others: Others,          # more diagnoses
+        lengths: Tensor | None,  # (batch,) tokens without [SEP]
+        slots: int,              # positions to make room for
+    ) -> None:
+        "Start a cache in which every note stands once for each diagnosis and, if weights do not add up to 1, once without any."
+        c, b, widest = self.config, len(context), max(c.shape[1] for c in (context, *(c for c, *_ in others)))
+        self.weights = [c.guidance_scale * w for w in (1., *(w for *_, w in others))]
         spare = 1 - sum(self.weights)                 # what is left is said without a diagnosis
         contexts = [(context, context_mask), *((c, m) for c, m, _ in others)] + [(context, context_mask)] * (abs(spare) > 1e-6)
         keep = torch.arange(len(contexts) * b) < len(self.weights) * b
         self.weights += [spare] * (abs(spare) > 1e-6)
         self.copies = len(self.weights)
-        context = torch.cat([F.pad(c, (0, 0, 0, widest - c.shape[1])) for c, _ in contexts]).to(self.device)
-        context_mask = torch.cat([F.pad(m, (0, widest - m.shape[1])) for _, m in contexts]).to(self.device)
-        self.rows, self.index = list(range(b)), torch.arange(b) # notes still being written
-        self.limit = torch.full((b,), slots - 1) if lengths is None else lengths # position of the forced [SEP]
-        self.forced = lengths is not None
-        self.state = State(torch.full((b, slots), PAD), torch.zeros(b, slots), torch.full((b, slots), self.diffusion.num_train_timesteps - 1), 0, torch.zeros(b, slots))
+        contexts, masks = (torch.cat(x).to(self.device) for x in zip(*((F.pad(c, (0, 0, 0, widest - c.shape[1])), F.pad(m, (0, widest - m.shape[1]))) for c, m in contexts)))
         told = None if lengths is None else lengths.repeat(self.copies).to(self.device)
-        self.cache = self.model.start(context, context_mask, slots, told, None if keep.all() else keep.to(self.device))
-        drawn = noise.draw(self.rows, slots)
-        self.start = drawn.to(self.device)
-        if config.passes: # what guesses are drawn with, a few numbers at a time, which NumPy makes shorter work of
-            half = timesteps(1, 1, 0., self.diffusion.num_train_timesteps, 2)[1, 0]
-            self.signal, sigma, self.scale, self.snr = (x[half].item() for x in (self.diffusion.signal, self.diffusion.sigma, self.diffusion.scale, self.diffusion.snr))
-            self.draws, self.sides, self.about, self.guessed = sigma * drawn.numpy(), self.diffusion.sides.cpu().numpy(), None if diagnosis is None else diagnosis.numpy(), {}
-        self.stood, self.asked = torch.zeros(b, slots), torch.zeros(b, slots) # sum of a token's probabilities since it became what it is; how often it was asked
-        self.following: Tensor | None = None          # what the written copy says of the position after the last one written
-        self.last = -1                                # that last position
-        stands = torch.full((b, slots), PAD)
+        self.cache = self.model.start(contexts, masks, slots, told, None if keep.all() else keep.to(self.device))
+
+    def prepare_guesses(self,
+        drawn: Tensor,             # (batch, slots, d) the notes' noise
+        diagnosis: Tensor | None,  # (batch,) among the checkpoint's names
+    ) -> None:
+        "What guesses are drawn with, a few numbers at a time, which NumPy makes shorter work of."
+        half = timesteps(1, 1, 0., self.diffusion.num_train_timesteps, 2)[1, 0]
+        self.signal, sigma, self.scale, self.snr = (x[half].item() for x in (self.diffusion.signal, self.diffusion.sigma, self.diffusion.scale, self.diffusion.snr))
+        self.draws, self.sides = sigma * drawn.numpy(), self.diffusion.sides.cpu().numpy()
+        self.about, self.guessed = None if diagnosis is None else diagnosis.numpy(), {}
+
+    def stand(self,
+        given: Tensor | None,  # see `__init__`
+        order: Tensor | None,  # see `__init__`
+        slots: int,            # positions
+    ) -> Tensor:               # (slots,) bool: where something stands in every note, which is written first
+        "Put what is given into the state, and say what is left to write."
+        b, stands = len(self.rows), torch.full((len(self.rows), slots), PAD)
         if given is not None: stands[:, : given.shape[-1]] = given
         there = stands != PAD
-        common = there[0] if given is None or given.dim() == 1 else beginning(there, config.block_size or 1)
+        common = there[0] if given is None or given.dim() == 1 else beginning(there, self.config.block_size or 1)
         self.own = None if (there == common).all() else stands.clone().to(self.device) # tokens of some notes only, to come where they stand
-        self.begun = torch.full((b,), 1) if given is None else torch.full((b,), max(1, len(given))) if given.dim() == 1 else there.sum(1).clamp(min=1) # before it no note ends
+        one_for_all = given is None or given.dim() == 1
+        self.begun = torch.full((b,), max(1, 0 if given is None else len(given))) if one_for_all else there.sum(1).clamp(min=1) # before it no note ends
         self.order = (~common).nonzero()[:, 0] if order is None else order # positions to write, first to last
         self.open_end = order is None and (given is None or SEP not in given) # a note is over where it says so
         self.state.ids, self.state.confidence[there], self.state.clocks[there] = stands, 1., CLEAN
-        alike = b > 1 and given is not None and given.dim() == 1 and all((x == x[:1]).all() for x in (context[:b], context_mask[:b], self.limit))
-        if common.any():
-            with torch.no_grad(): self.begin(common.nonzero()[:, 0], alike)
+        return common
 
-    def begin(self, order: Tensor, alike: bool) -> None:
+    def begin(self,
+        order: Tensor, # (n,) positions, as they are written
+        alike: bool,   # whether all notes have the same there, and the same diagnosis and length
+    ) -> None:
         "Write what stands at some positions, once if it stands in notes that are `alike`."
         if not alike: return self.write(order)
         one, all_ = self.index[:1], self.index
@@ -251,13 +302,22 @@ class NoteSampler:
         self.cache.keep(again)
         self.index, self.following = all_, None if self.following is None else self.following[again]
 
-    def ask(self, x: Tensor, t: Tensor, guess: Tensor, position: Tensor, valid: Tensor | None) -> Tensor:
+    def ask(self,
+        x: Tensor,             # (notes, n, d)
+        t: Tensor,             # (notes, n)
+        guess: Tensor,         # (notes, n, d)
+        position: Tensor,      # (notes, n), the same in every note
+        valid: Tensor | None,  # (notes, n) False for padding
+    ) -> Tensor:               # (notes, n, vocabulary or d)
         "The network's output for a block, guided, with what may not stand there ruled out."
         each = lambda x: None if x is None else torch.cat([x] * self.copies)
         self.state.step += 1
         return self.guide(self.model.denoise(self.cache, each(x), each(self.diffusion.log_snr[t]), each(guess), position[0], each(valid)), position)
 
-    def guide(self, out: Tensor, position: Tensor) -> Tensor:
+    def guide(self,
+        out: Tensor,      # (copies · notes, n, vocabulary or d)
+        position: Tensor, # (notes, n)
+    ) -> Tensor:          # (notes, n, vocabulary or d)
         "One output of those of all diagnoses and of none, by their weights, and what may not stand there ruled out."
         if self.copies > 1: out = sum(w * o for w, o in zip(self.weights, out.chunk(self.copies)))
         if self.diffusion.prediction_type != "token": return out
@@ -265,13 +325,21 @@ class NoteSampler:
         if self.rule is not None: out = self.rule(out, position, self.state.ids[self.rows], self.rows)
         return out
 
-    def narrow(self, out: Tensor, x: Tensor | None = None, t: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        "The likeliest tokens and which they are, see `nucleus`; or all. Of tokens that the network has looked at, it is the posterior that tells: their log-prior alone may be anything that makes up for what it has seen."
+    def narrow(self,
+        out: Tensor,              # (notes, n, vocabulary or d)
+        x: Tensor | None = None,  # (notes, n, d) points that the network has looked at; None: it has not
+        t: Tensor | None = None,  # (notes, n) their clocks
+    ) -> tuple[Tensor, Tensor | None]:
+        """The likeliest tokens and which they are, see `nucleus`; or all. Of tokens that the network has looked at, it is the posterior that tells:
+        their log-prior alone may be anything that makes up for what it has seen."""
         c = self.config
         if c.top_p == 1 or self.diffusion.prediction_type != "token": return out, None
         return nucleus(out, c.top_p, c.temperature, None if x is None else self.diffusion.log_posterior(out / c.temperature, x, t))
 
-    def rule_out(self, out: Tensor, position: Tensor) -> Tensor:
+    def rule_out(self,
+        out: Tensor,      # (notes, n, vocabulary)
+        position: Tensor, # (notes, n)
+    ) -> Tensor:          # as `out`
         "Forbid [PAD] and [UNK] always, [SEP] before a note may end; force it where it must."
         out[..., PAD] = out[..., UNK] = -1e9
         limit = self.limit[self.index].to(self.device)[:, None]
@@ -285,14 +353,19 @@ class NoteSampler:
         own = self.own[self.index].gather(1, position)
         return torch.where((own == PAD)[..., None], out, torch.full_like(out, -1e9).scatter(-1, own[..., None], 0.))
 
-    def keep(self, going: Tensor) -> None:
+    def keep(self,
+        going: Tensor, # (notes in hand,) bool
+    ) -> None:
         "Go on with some of the notes in hand only."
         if going.all(): return
         self.index = self.index[going]
         self.rows = self.index.tolist()
         if self.rows: self.cache.keep(going.repeat(self.copies).to(self.device))
 
-def beginning(there: Tensor, size: int) -> Tensor: # (slots,) from (batch, slots)
+def beginning(
+    there: Tensor, # (batch, slots) bool
+    size: int,     # of a block
+) -> Tensor:       # (slots,) bool
     "The blocks from the left that are there in every note."
     run = int(there.all(0).int().cumprod(0).sum())
     return torch.arange(there.shape[1]) < run - run % size
@@ -348,7 +421,13 @@ def follow(self: NoteSampler,
     return found, x, before
 
 @patch
-def show(self: NoteSampler, order: Tensor, found: Denoised, s: Tensor, out: Tensor, which: Tensor | None = None) -> None:
+def show(self: NoteSampler,
+    order: Tensor,    # (n,) positions
+    found: Denoised,  # the estimate there
+    s: Tensor,        # (notes, n) clocks that they have reached
+    out: Tensor,      # (notes, n, vocabulary or k) the log-prior, or (notes, n, d)
+    which: Tensor | None = None, # (notes, n, k) the tokens that `out` is of, if not all
+) -> None:
     "Round the estimate of some positions and put it into the state."
     ids, confidence = nearest_neighbour(found.x_start, self.diffusion.table, (PAD, UNK)) if found.logits is None else most_probable(found.logits)
     place, ids = ids, ids if which is None else which.gather(-1, ids[..., None])[..., 0]
@@ -356,11 +435,16 @@ def show(self: NoteSampler, order: Tensor, found: Denoised, s: Tensor, out: Tens
     same = self.state.ids[at] == ids.cpu()
     self.stood[at] = torch.where(same, self.stood[at], 0.) + confidence.float().cpu()
     self.asked[at] += 1
-    if found.logits is not None: self.state.log_prior[at] = ((out.gather(-1, place[..., None])[..., 0]) / self.config.temperature - (out / self.config.temperature).logsumexp(-1)).float().cpu()
-    self.state.ids[at], self.state.confidence[at], self.state.clocks[at], self.state.x_start, self.state.position = ids.cpu(), self.stood[at] / self.asked[at], s.cpu(), found.x_start, order
+    if found.logits is not None:
+        heat = self.config.temperature
+        self.state.log_prior[at] = ((out.gather(-1, place[..., None])[..., 0]) / heat - (out / heat).logsumexp(-1)).float().cpu()
+    self.state.ids[at], self.state.confidence[at], self.state.clocks[at] = ids.cpu(), self.stood[at] / self.asked[at], s.cpu()
+    self.state.x_start, self.state.position = found.x_start, order
 
 @patch
-def commit(self: NoteSampler, order: Tensor) -> None:
+def commit(self: NoteSampler,
+    order: Tensor, # (n,) positions of a block
+) -> None:
     "Write a finished block, and let go of the notes that ended in it."
     ids = self.state.ids[self.index][:, order]
     going = ~(ids == SEP).any(1) & (self.limit[self.index] > order.max()) if self.open_end else torch.ones(len(ids), dtype=torch.bool)
@@ -368,7 +452,9 @@ def commit(self: NoteSampler, order: Tensor) -> None:
     if self.rows: self.write(order)
 
 @patch
-def write(self: NoteSampler, order: Tensor) -> Tensor: # hidden states (notes, n, width)
+def write(self: NoteSampler,
+    order: Tensor, # (n,) positions, as they are written
+) -> Tensor:       # hidden states (notes, n, width)
     "Commit the tokens that stand at some positions."
     ids = self.state.ids[self.index][:, order].repeat(self.copies, 1).to(self.device)
     h = self.model.write(self.cache, self.diffusion.table[ids], order.to(self.device))
@@ -377,8 +463,13 @@ def write(self: NoteSampler, order: Tensor) -> Tensor: # hidden states (notes, n
     return h
 
 @patch
-def likely(self: NoteSampler, rows: list[int], at: int, before: list[list[int]]) -> list[int]:
-    "What may come at a position of some notes behind two tokens, drawn from how often it did: by the token's own noise, in one implicit step from pure noise, as the network's answers are drawn in several."
+def likely(self: NoteSampler,
+    rows: list[int],          # which notes of the batch
+    at: int,                  # position
+    before: list[list[int]],  # the two tokens before it, of each
+) -> list[int]:
+    """What may come at a position of some notes behind two tokens, drawn from how often it did: by the token's own noise, in one implicit step from pure noise,
+    as the network's answers are drawn in several."""
     if self.about is None: return [PAD] * len(rows)
     tokens, shares = self.checkpoint.usual(np.array(before), self.about[rows])
     p = np.where(shares.cumsum(1) - shares < self.config.top_p, shares, 0)
@@ -389,7 +480,11 @@ def likely(self: NoteSampler, rows: list[int], at: int, before: list[list[int]])
     return tokens[range(len(rows)), score.argmax(1)].tolist()
 
 @patch
-def guess(self: NoteSampler, left: int, right: int, final: Tensor) -> int:
+def guess(self: NoteSampler,
+    left: int,      # position of the leftmost last final token
+    right: int,     # position at which to stop guessing
+    final: Tensor,  # (batch,) position of each note's last final token
+) -> int:
     "Put what may come next right of each note's last final token, up to position `right` or where all guesses have ended. Returns the position behind them."
     notes = [[PAD, PAD, *ids[: f + 1]] for ids, f in zip(self.state.ids[self.index].tolist(), final[self.index].tolist())]
     for at in range(left + 1, right):
@@ -408,7 +503,9 @@ def guess(self: NoteSampler, left: int, right: int, final: Tensor) -> int:
 
 @patch
 def settle(self: NoteSampler) -> Iterator[State]:
-    "Several tokens a pass. What usually comes next is guessed ahead; one evaluation of the written copy tells what each guess would be drawn from, and each token is drawn with its own noise. Where guesses agree with what is drawn, they were right, and so is the first that does not agree: so the note is the one written token by token (speculative decoding, Leviathan et al. 2023, with fixed noise a Jacobi iteration, Song et al. 2021)."
+    """Several tokens a pass. What usually comes next is guessed ahead; one evaluation of the written copy tells what each guess would be drawn from, and each token is
+    drawn with its own noise. Where guesses agree with what is drawn, they were right, and so is the first that does not agree: so the note is the one written token by
+    token (speculative decoding, Leviathan et al. 2023, with fixed noise a Jacobi iteration, Song et al. 2021)."""
     c, slots, left = self.config, self.state.ids.shape[1], int(self.order[0])
     steps = timesteps(c.num_inference_steps, 1, 0., self.diffusion.num_train_timesteps, c.substeps).to(self.device)
     final = torch.full((len(self.rows),), left)  # each note's last token that is known for good; it is not yet written
@@ -465,8 +562,8 @@ def run(self: NoteSampler) -> Iterator[State]:
 SHARED = 4 # positions
 
 def slots_for(
-    checkpoint: Checkpoint,
-    config: SamplingConfig,
+    checkpoint: Checkpoint, # that knows how long notes may be
+    config: SamplingConfig, # whose block size counts
     lengths: Tensor | None, # (batch,) tokens without [SEP], or None
     begun: int = 0,         # tokens that stand already
 ) -> int:
@@ -476,11 +573,11 @@ def slots_for(
     return -(-(longest + 1) // size) * size
 
 def sample(
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint,         # whose network writes
     context: Tensor,                # (batch, context, …) from `EmbeddingSpace.encode`
     context_mask: Tensor,           # (batch, context)
     noise: NoteNoise,               # of as many notes
-    config: SamplingConfig = SamplingConfig(),
+    config: SamplingConfig = SamplingConfig(), # how to write
     lengths: Tensor | None = None,  # (batch,) tokens without [SEP]; the whole note needs them
     given: Tensor | None = None,    # (tokens,) ids that stand already, of every note, and [PAD] where something is to be written; or (batch, tokens) how each note begins, [PAD] behind it
     order: Tensor | None = None,    # positions to write, first to last; all that are open, from left to right, if None
@@ -489,7 +586,8 @@ def sample(
     others: Others = (),            # more diagnoses, whose log-priors are added by their weights (Liu et al. 2022); a negative weight pushes away
 ) -> Iterator[State]:
     "Write notes, yielding the same `State` after every step. Raises `ValueError` if lengths are missing or too long, or if `order` holds what is not open."
-    if given is not None and given.dim() == 2 and (SEP in given or order is not None or checkpoint.config.prediction_type != "token" and len(given) > 1): raise ValueError("each note its own beginning: none may hold [SEP], order is from the left, and the network has to predict tokens")
+    if given is not None and given.dim() == 2 and (SEP in given or order is not None or checkpoint.config.prediction_type != "token" and len(given) > 1):
+        raise ValueError("each note its own beginning: none may hold [SEP], order is from the left, and the network has to predict tokens")
     if given is not None and SEP in given: lengths = torch.full((len(context),), given.tolist().index(SEP)) # it ends where it is said to end
     if config.block_size is None and lengths is None: raise ValueError("the whole note at once needs its length: give lengths, or a block_size")
     if checkpoint.config.prediction_type != "token": config = replace(config, substeps=1, passes=0) # no log-prior that could be kept
@@ -499,6 +597,7 @@ def sample(
     slots = len(given) if given is not None and SEP in given else slots_for(checkpoint, config, lengths, 0 if given is None else given.shape[-1])
     if order is not None:
         stands = torch.zeros(slots, dtype=torch.bool) if given is None else F.pad(given != PAD, (0, slots - len(given)))
-        if len(order.unique()) < len(order) or (order < 0).any() or (order >= slots).any() or stands[order].any(): raise ValueError(f"order = {order.tolist()}: must hold open positions, below {slots}, each at most once")
+        if len(order.unique()) < len(order) or (order < 0).any() or (order >= slots).any() or stands[order].any():
+            raise ValueError(f"order = {order.tolist()}: must hold open positions, below {slots}, each at most once")
         if lengths is None and (given is None or order.max() >= len(given)): raise ValueError("order goes beyond what is given: give lengths")
     yield from NoteSampler(checkpoint, context, context_mask, noise, config, lengths, slots, given, order, rule, others, diagnosis).run()

@@ -46,20 +46,34 @@ class NoiseSchedule:
         l = a.log() - (-a).log1p()
         return torch.cat([l, l[:1] + CLEAN_GAP])
 
-def from_alphas(alphas_cumprod: Tensor, name: str) -> NoiseSchedule: # (T,)
+def from_alphas(
+    alphas_cumprod: Tensor, # (T,) ᾱ, falling strictly between 1 and 0
+    name: str,              # what it is called in a checkpoint
+) -> NoiseSchedule:
+    "A schedule of these ᾱ, with the clean end behind them."
     return NoiseSchedule(torch.cat([alphas_cumprod.double(), torch.ones(1, dtype=torch.float64)]), name)
 
 # %% ../nbs/02_schedule.ipynb #5b61bd1f
-def linear(T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> NoiseSchedule:
+def linear(
+    T: int = 1000,             # steps
+    beta_start: float = 1e-4,  # variance that the first step adds
+    beta_end: float = 0.02,    # and the last
+) -> NoiseSchedule:
     "β rises in a line (Ho et al. 2020, section 4)."
     return from_alphas((1 - torch.linspace(beta_start, beta_end, T, dtype=torch.float64)).cumprod(0), "linear")
 
-def cosine(T: int = 1000, s: float = 0.008) -> NoiseSchedule:
+def cosine(
+    T: int = 1000,      # steps
+    s: float = 0.008,   # the paper's offset, so that the first steps are not too small; a share of T
+) -> NoiseSchedule:
     "ᾱ falls as a squared cosine; β at most 0.999 (Nichol & Dhariwal 2021, eq. 17)."
     f = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + s) / (1 + s) * math.pi / 2) ** 2
     return from_alphas((f[1:] / f[:-1]).clamp(min=0.001).cumprod(0), "cosine")
 
-def sqrt(T: int = 1000, s: float = 1e-4) -> NoiseSchedule:
+def sqrt(
+    T: int = 1000,      # steps
+    s: float = 1e-4,    # the paper's offset: the noise that the first step has already, a share of T
+) -> NoiseSchedule:
     "ᾱ = 1 − √(t/T + s) (Li et al. 2022, Diffusion-LM, appendix A)."
     return from_alphas((1 - (torch.arange(T, dtype=torch.float64) / T + s).sqrt()).clamp(min=1e-5), "sqrt")
 
@@ -67,10 +81,10 @@ def sqrt(T: int = 1000, s: float = 1e-4) -> NoiseSchedule:
 def rounding_accuracy(
     table: Tensor,      # (vocabulary, d)
     prior: Tensor,      # (vocabulary,) how frequent each token is
-    log_snr: float,
+    log_snr: float,     # of the noise, in nats
     n: int = 4000,      # tokens drawn
     candidates: int | None = None, # choose among so many tokens, the true one and others drawn by frequency; None: all
-    seed: int = 0,
+    seed: int = 0,      # of the draws
 ) -> float:
     "How often the nearest row of the table is the token that the noise was added to (Monte Carlo)."
     g = torch.Generator().manual_seed(seed)
@@ -86,15 +100,15 @@ def rounding_accuracy(
 
 # %% ../nbs/02_schedule.ipynb #33e5a1db
 def noisy_end(
-    d: int,
+    d: int,             # width of a point
     nats: float = 0.02, # what a token's noised point may still say about it
 ) -> float:
     "The log-SNR at which ½ d ln(1 + SNR) = `nats`."
     return math.log(math.expm1(2 * nats / d))
 
 def clean_end(
-    table: Tensor,
-    prior: Tensor,
+    table: Tensor,       # (vocabulary, d)
+    prior: Tensor,       # (vocabulary,) how frequent each token is
     n: int = 20000,      # tokens drawn at each level
     step: float = 0.25,  # resolution in log-SNR
 ) -> float:
@@ -104,8 +118,8 @@ def clean_end(
 
 def calibrated(
     table: Tensor, # (vocabulary, d) of unit RMS
-    prior: Tensor, # (vocabulary,)
-    T: int = 1000,
+    prior: Tensor, # (vocabulary,) how frequent each token is
+    T: int = 1000, # steps
 ) -> NoiseSchedule:
     "Steps evenly spaced in log-SNR between the clean and the noisy end of this very table."
     l = torch.linspace(clean_end(table, prior), noisy_end(table.shape[1]), T, dtype=torch.float64)
@@ -114,10 +128,10 @@ def calibrated(
 # %% ../nbs/02_schedule.ipynb #cb6cad88
 def entropy(
     table: Tensor,   # (vocabulary, d)
-    prior: Tensor,   # (vocabulary,)
+    prior: Tensor,   # (vocabulary,) how frequent each token is
     levels: Tensor,  # (n,) log-SNR
     tokens: int = 2000, # drawn at each level
-    seed: int = 0,
+    seed: int = 0,   # of the draws
 ) -> Tensor:         # (n,) nats
     "What is not known of a token whose noised point is all one sees: H(x_0 | x_t), by Monte Carlo."
     g = torch.Generator().manual_seed(seed)
@@ -132,11 +146,12 @@ def entropy(
 
 def warped(
     table: Tensor,       # (vocabulary, d) of unit RMS
-    prior: Tensor,       # (vocabulary,)
-    T: int = 1000,
+    prior: Tensor,       # (vocabulary,) how frequent each token is
+    T: int = 1000,       # steps
     share: float = 0.8,  # of the steps that follow the entropy; the others are even in log-SNR
 ) -> NoiseSchedule:
-    "The ends of `calibrated`, but most steps where a token becomes known: over them the entropy of a token falls evenly (the time warping of Dieleman et al. 2022, section 4.2, with an entropy that needs no network)."
+    """The ends of `calibrated`, but most steps where a token becomes known: over them the entropy of a token falls evenly
+    (the time warping of Dieleman et al. 2022, section 4.2, with an entropy that needs no network)."""
     even = calibrated(table, prior, 101).log_snr[:-1]
     h = entropy(table, prior, even).cummax(0).values
     progress = share * (h - h[0]) / (h[-1] - h[0]) + (1 - share) * torch.linspace(0, 1, 101, dtype=torch.float64)
@@ -144,9 +159,9 @@ def warped(
 
 def make_schedule(
     name: str,     # one of `NAMES`
-    table: Tensor,
-    prior: Tensor,
-    T: int = 1000,
+    table: Tensor, # (vocabulary, d) of unit RMS; only the last two names look at it
+    prior: Tensor, # (vocabulary,) how frequent each token is
+    T: int = 1000, # steps
 ) -> NoiseSchedule:
     "A schedule by its name. Raises `ValueError` for a name that is not known."
     if name not in NAMES: raise ValueError(f"schedule {name!r} is not known: choose one of {', '.join(NAMES)}")

@@ -12,13 +12,12 @@ __all__ = ['FORMAT', 'SHIPPED', 'COUPLED', 'Checkpoint', 'build_model', 'length_
            'orthogonalize', 'Muon', 'optimizers', 'beside', 'Trainer', 'noticing']
 
 # %% ../nbs/07_training.ipynb #0c0e32a6
-import itertools, json, math, os, signal, sys, threading, time
+import json, math, os, signal, sys, threading, time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from unittest.mock import patch as mock
 
 import torch
 import torch.nn.functional as F
@@ -56,12 +55,18 @@ class Checkpoint:
     @property
     def diffusion(self) -> GaussianDiffusion: return GaussianDiffusion(self.schedule, self.space.table, self.space.prior, self.config.prediction_type)
 
-def build_model(config: DenoiserConfig, space: EmbeddingSpace, schedule: NoiseSchedule) -> DiffusionTransformer:
+def build_model(
+    config: DenoiserConfig,  # sizes
+    space: EmbeddingSpace,   # whose rows it guesses
+    schedule: NoiseSchedule, # whose ends it is told
+) -> DiffusionTransformer:
     "A fresh network for a space and a schedule."
     ends = schedule.log_snr[-2].item(), schedule.log_snr[-1].item()
     return DiffusionTransformer(config, space.rows, space.prior.clamp(min=1e-9).log(), ends)
 
-def length_percentiles(data: NotesDataset) -> Tensor: # (diagnoses, 101) int16
+def length_percentiles(
+    data: NotesDataset, # training notes
+) -> Tensor:            # (diagnoses, 101) int16
     "How long the notes of each diagnosis are."
     q = torch.linspace(0, 1, 101)
     of = lambda i: data.lengths[data.diagnosis == i].float() - 1
@@ -73,7 +78,7 @@ def new_checkpoint(
     encoder: str | None = None,       # see `load_encoder`
     schedule: str = "warped",         # see `make_schedule`
     d: int = 64,                      # width of the embedding space
-    max_tokens: int = 512,
+    max_tokens: int = 512,            # of a note with its [SEP]; longer ones are cut
     **sizes,                          # other fields of `DenoiserConfig`
 ) -> tuple[Checkpoint, NotesDataset]:
     "An untrained checkpoint for a table of notes, with the notes as tokens."
@@ -81,20 +86,31 @@ def new_checkpoint(
     config = DenoiserConfig(len(space), d=d, encoder_width=space.rows.shape[1], max_tokens=max_tokens, **sizes)
     return assemble(table, space, make_schedule(schedule, space.table, space.prior), config)
 
-def assemble(table, space: EmbeddingSpace, schedule: NoiseSchedule, config: DenoiserConfig) -> tuple[Checkpoint, NotesDataset]:
+def assemble(
+    table,                   # training notes, as in `new_checkpoint`
+    space: EmbeddingSpace,   # of these notes
+    schedule: NoiseSchedule, # of this space
+    config: DenoiserConfig,  # sizes
+) -> tuple[Checkpoint, NotesDataset]:
     "What follows from notes, space, schedule and sizes: a fresh network, text restoration, encoded diagnoses, lengths."
     data = NotesDataset.from_table(table, space, max_tokens=config.max_tokens)
     context, mask = space.encode(data.names, prefix=config.conditioning == "prefix")
     context = context.to(torch.bfloat16).float() # as a checkpoint keeps it
     fitted = Restorer.fit(table.note.tolist()[:50_000], space)
-    return Checkpoint(space, schedule, config, build_model(config, space, schedule), fitted, data.names, context, mask, Continuations.count(data, len(space)), length_percentiles(data)), data
+    network, usual = build_model(config, space, schedule), Continuations.count(data, len(space))
+    return Checkpoint(space, schedule, config, network, fitted, data.names, context, mask, usual, length_percentiles(data)), data
 
 # %% ../nbs/07_training.ipynb #775ffc16
-def text_state(space: EmbeddingSpace, restorer: Restorer) -> dict:
+def text_state(
+    space: EmbeddingSpace, # its table and tokenizer
+    restorer: Restorer,    # of the same tokens
+) -> dict:
     "What turns text into tokens and back, as tensors, numbers and strings."
     return dict(space=space.state(), tokenizer=space.tokenizer.to_str(), restorer=json.dumps(restorer.state()))
 
-def text_from_state(state: dict) -> tuple[EmbeddingSpace, Restorer]:
+def text_from_state(
+    state: dict, # from `text_state`
+) -> tuple[EmbeddingSpace, Restorer]:
     "The inverse of `text_state`."
     space = EmbeddingSpace.from_state(state["space"], word_pieces(state["tokenizer"]))
     return space, Restorer.from_state(json.loads(state["restorer"]), space)
@@ -102,11 +118,17 @@ def text_from_state(state: dict) -> tuple[EmbeddingSpace, Restorer]:
 @patch
 def state(self: Checkpoint) -> dict:
     "The checkpoint as tensors, numbers and strings."
-    return text_state(self.space, self.restorer) | dict(format=FORMAT, config=asdict(self.config), weights={k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()},
-                schedule=dict(alphas_cumprod=self.schedule.alphas_cumprod, name=self.schedule.name),
-                names=list(self.names), context=self.context.to(torch.bfloat16), context_mask=self.context_mask, usual=dict(keys=self.usual.keys, tokens=self.usual.tokens, shares=self.usual.shares), lengths=self.lengths, card=self.card)
+    return text_state(self.space, self.restorer) | dict(
+        format=FORMAT, config=asdict(self.config), weights={k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()},
+        schedule=dict(alphas_cumprod=self.schedule.alphas_cumprod, name=self.schedule.name),
+        names=list(self.names), context=self.context.to(torch.bfloat16), context_mask=self.context_mask,
+        usual=dict(keys=self.usual.keys, tokens=self.usual.tokens, shares=self.usual.shares), lengths=self.lengths, card=self.card,
+    )
 
-def from_state(state: dict, source: str = "checkpoint") -> Checkpoint:
+def from_state(
+    state: dict,                # from `Checkpoint.state`
+    source: str = "checkpoint", # told in errors
+) -> Checkpoint:
     "The inverse of `Checkpoint.state`. Raises `ValueError` if weights and sizes do not fit each other."
     if isinstance(state, dict) and "gpt2" in state: raise ValueError(f"{source}: a GPT-2 to compare with; give it as --rival to `meddiff evaluate`")
     if not isinstance(state, dict) or state.get("format") != FORMAT: raise ValueError(f"{source}: not a meddiff checkpoint of format {FORMAT}; make one with `meddiff train`")
@@ -116,12 +138,13 @@ def from_state(state: dict, source: str = "checkpoint") -> Checkpoint:
         config = DenoiserConfig(**state["config"])
         model = build_model(config, space, schedule)
         model.load_state_dict({k: v.float() for k, v in state["weights"].items()})
-        return Checkpoint(space, schedule, config, model.eval(), restorer, state["names"], state["context"].float(), state["context_mask"], Continuations(**state["usual"], vocabulary=len(space)), state["lengths"], state["card"])
+        usual = Continuations(**state["usual"], vocabulary=len(space))
+        return Checkpoint(space, schedule, config, model.eval(), restorer, state["names"], state["context"].float(), state["context_mask"], usual, state["lengths"], state["card"])
     except (KeyError, TypeError, RuntimeError) as e: raise ValueError(f"{source}: does not fit together: {str(e).splitlines()[0][:120]}; train it anew or take the file it was saved as") from None
 
 # %% ../nbs/07_training.ipynb #7adf6a3c
 def write_atomically(
-    path: Path,
+    path: Path,                   # of the file
     save: Callable[[Path], None], # writes to the path it is given
 ) -> None:
     "Write a file beside its place, then rename it."
@@ -133,7 +156,9 @@ def write_atomically(
         os.replace(part, path)
     finally: part.unlink(missing_ok=True)
 
-def load_file(path: Path) -> dict:
+def load_file(
+    path: Path, # of a `.pt`
+) -> dict:
     "Read a `.pt` of tensors and plain values. Raises `ValueError` for anything else, and never runs code from it."
     try: return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError: raise ValueError(f"{path}: no such file") from None
@@ -144,23 +169,25 @@ def load_file(path: Path) -> dict:
 SHIPPED = Path(str(files("meddiff") / "checkpoint")) # the folder that comes with the package
 
 def write_folder(
-    checkpoint: Checkpoint,
-    folder: Path,
+    checkpoint: Checkpoint, # to save
+    folder: Path,           # made if it is not there
 ) -> None:
     "Save a checkpoint as `config.json`, `model.safetensors` and `tokenizer.json`."
     from safetensors.torch import save_file
     folder, state = Path(folder), checkpoint.state()
     folder.mkdir(parents=True, exist_ok=True)
     exact = {"alphas_cumprod", "counts", "mean", "components"}
-    tensors = {f"{group}.{k}": v for group in ("weights", "space", "schedule", "usual") for k, v in state[group].items() if isinstance(v, Tensor)} | {k: state[k] for k in ("context", "context_mask", "lengths")}
+    tensors = {f"{group}.{k}": v for group in ("weights", "space", "schedule", "usual") for k, v in state[group].items() if isinstance(v, Tensor)}
+    tensors |= {k: state[k] for k in ("context", "context_mask", "lengths")}
     half = lambda k, v: v.to(torch.bfloat16) if v.is_floating_point() and k.split(".")[-1] not in exact else v
     write_atomically(folder / "model.safetensors", lambda p: save_file({k: half(k, v).contiguous() for k, v in tensors.items()}, p))
-    plain = {k: state[k] for k in ("format", "config", "names", "card")} | {"restorer": json.loads(state["restorer"]), "schedule": state["schedule"]["name"], "scale": state["space"]["scale"], "encoder": state["space"]["encoder"]}
+    plain = {k: state[k] for k in ("format", "config", "names", "card")}
+    plain |= {"restorer": json.loads(state["restorer"]), "schedule": state["schedule"]["name"], "scale": state["space"]["scale"], "encoder": state["space"]["encoder"]}
     write_atomically(folder / "config.json", lambda p: p.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"))
     write_atomically(folder / "tokenizer.json", lambda p: p.write_text(state["tokenizer"], encoding="utf-8"))
 
 def read_folder(
-    folder: Path,
+    folder: Path, # from `write_folder`
 ) -> Checkpoint:
     "The inverse of `write_folder`. Raises `ValueError` if a file is missing, damaged or does not fit."
     from safetensors.torch import load_file as load_tensors
@@ -169,7 +196,8 @@ def read_folder(
         plain, tensors = json.loads((folder / "config.json").read_text(encoding="utf-8")), load_tensors(folder / "model.safetensors")
         group = lambda name: {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(name + ".")}
         state = {k: plain[k] for k in ("format", "config", "names", "card")} | {k: tensors[k] for k in ("context", "context_mask", "lengths")} | {
-            "weights": group("weights"), "usual": group("usual"), "space": group("space") | {"scale": plain["scale"], "encoder": plain["encoder"]}, "schedule": group("schedule") | {"name": plain["schedule"]},
+            "weights": group("weights"), "usual": group("usual"),
+            "space": group("space") | {"scale": plain["scale"], "encoder": plain["encoder"]}, "schedule": group("schedule") | {"name": plain["schedule"]},
             "restorer": json.dumps(plain["restorer"]), "tokenizer": (folder / "tokenizer.json").read_text(encoding="utf-8")}
     except FileNotFoundError as e: raise ValueError(f"{folder}: no checkpoint there: {Path(e.filename or 'model.safetensors').name} is missing") from None
     except Exception as e: raise ValueError(f"{folder}: not a meddiff checkpoint, or damaged ({type(e).__name__}: {str(e).splitlines()[0][:80]})") from None
@@ -197,8 +225,8 @@ def adapt(
 # %% ../nbs/07_training.ipynb #ed29ac02
 @dataclass
 class TrainConfig:
-    "How to train. Rates are at their stable level; `recipe` figures come from equal-time runs."
-    batch_tokens: int = 1400
+    "How to train. Rates are those between warm-up and decay. The chapter “What we tried” compares choices at equal time."
+    batch_tokens: int = 1400        # of notes, before one is laid out
     muon_lr: float = 0.03           # of the layers' matrices (torch.optim.Muon)
     adamw_lr: float = 4e-3          # of everything else
     weight_decay: float = 0.01      # of the layers' matrices
@@ -223,14 +251,21 @@ class TrainConfig:
 
     def __post_init__(self): self.block_sizes = tuple(self.block_sizes)
 
-def uniform(n: int, g: torch.Generator) -> Tensor: return torch.rand(n, generator=g)
-def below(n: int, g: torch.Generator) -> int: return int(torch.randint(n, (1,), generator=g))
+def uniform(
+    n: int,             # how many
+    g: torch.Generator, # to draw with
+) -> Tensor: return torch.rand(n, generator=g) # (n,) in [0, 1)
+
+def below(
+    n: int,             # at least 1
+    g: torch.Generator, # to draw with
+) -> int: return int(torch.randint(n, (1,), generator=g)) # 0 … n − 1
 
 def draw_layout(
     lengths: Tensor,          # (batch,) tokens, [SEP] included
-    block_size: int | None,
-    config: TrainConfig,
-    g: torch.Generator,
+    block_size: int | None,   # of the batch; None: the whole note
+    config: TrainConfig,      # shares of what is drawn
+    g: torch.Generator,       # to draw with
 ) -> Layout:
     "Offsets, gaps, and whether the length is told, for one batch."
     chance = torch.rand(len(lengths), 3, generator=g)
@@ -243,11 +278,11 @@ def draw_layout(
     return batch_layout(layouts, torch.where(told, lengths - 1, -1))
 
 def draw_clocks(
-    layout: Layout,
+    layout: Layout,           # of the batch
     steps: int,               # of the schedule
-    block_size: int | None,
-    config: TrainConfig,
-    g: torch.Generator,
+    block_size: int | None,   # that it was laid out with
+    config: TrainConfig,      # shares of what is drawn
+    g: torch.Generator,       # to draw with
 ) -> Tensor: # (batch, tokens) int64
     "A clock for every token: one level a block, ramps inside it; pure noise where a token is alone in its block."
     b, n = layout.block.shape
@@ -261,7 +296,10 @@ def draw_clocks(
     clean = (u * (1 + ramp[:, None]) - ramp[:, None] * place).clamp(0, 1)
     return ((1 - clean) * (steps - 1)).round().long().masked_fill(size.gather(1, block) == 1, steps - 1)
 
-def fill_up(ids: Tensor, layout: Layout) -> Tensor:
+def fill_up(
+    ids: Tensor,    # (batch, tokens)
+    layout: Layout, # of the batch, as long or longer
+) -> Tensor:
     "Extend a batch to its layout with [SEP]."
     ids = F.pad(ids, (0, layout.valid.shape[1] - ids.shape[1]))
     return torch.where(layout.valid & (ids == 0), SEP, ids)
@@ -270,22 +308,22 @@ def fill_up(ids: Tensor, layout: Layout) -> Tensor:
 @dataclass
 class Prepared:
     "A batch with everything that is drawn for it."
-    ids: Tensor
-    layout: Layout
-    t: Tensor
-    noise: Tensor
+    ids: Tensor            # (batch, tokens)
+    layout: Layout         # as long
+    t: Tensor              # (batch, tokens) clocks
+    noise: Tensor          # (batch, tokens, d)
     keep: Tensor           # (batch,) False where the diagnosis is left out
-    diagnosis: Tensor
-    block_size: int | None
-    second_guess: bool
-    coupled: bool = False
+    diagnosis: Tensor      # (batch,) which of the checkpoint's names
+    block_size: int | None # None: the whole note
+    second_guess: bool     # whether the network is asked twice
+    coupled: bool = False  # see `couple`
 
 def prepare(
-    batch: Batch,
-    config: TrainConfig,
+    batch: Batch,          # of notes
+    config: TrainConfig,   # shares of what is drawn
     steps: int,            # of the schedule
-    d: int,
-    g: torch.Generator,
+    d: int,                # width of a point
+    g: torch.Generator,    # to draw with
     block_size: int | None | str = "draw", # fixed for validation
 ) -> Prepared:
     "Draw layout, clocks, noise and drop-outs of a batch."
@@ -298,7 +336,10 @@ def prepare(
     coupled = size is None and config.coupled > 0 and block_size == "draw" and bool(uniform(1, g) < config.coupled)
     return Prepared(ids, layout, torch.full_like(t, steps - 1) if coupled else t, noise, keep, batch.diagnosis, size, second_guess, coupled)
 
-def to(p: Prepared, device) -> Prepared:
+def to(
+    p: Prepared, # on any device
+    device,      # where it is to go
+) -> Prepared:
     "Move a prepared batch."
     move = lambda x: x.to(device) if isinstance(x, Tensor) else Layout(*(y.to(device) for y in x)) if isinstance(x, Layout) else x
     return Prepared(**{k: move(v) for k, v in vars(p).items()})
@@ -306,11 +347,11 @@ def to(p: Prepared, device) -> Prepared:
 COUPLED = 3.0 # so far below the noisiest log-SNR is the clock by which the network knows that noise is coupled to what it would become
 
 def couple(
-    diffusion: GaussianDiffusion,
+    diffusion: GaussianDiffusion, # of `"token"`
     log_prior: Tensor, # (tokens, vocabulary)
     ids: Tensor,       # (tokens,)
     noise: Tensor,     # (tokens, d) standard normal: where in a token's surroundings to begin
-    steps: int = 12,
+    steps: int = 12,   # taken backwards
 ) -> Tensor:           # (tokens, d) points at the noisiest clock, standard normal over all tokens
     "Noise from which the reverse steps under these log-priors draw these very tokens: `ddim` taken backwards, from the clean end to the noisy one (Song et al. 2021, section 4.3)."
     clocks = torch.linspace(0, diffusion.num_train_timesteps - 1, steps + 1).round().long()
@@ -321,12 +362,12 @@ def couple(
     return x[0]
 
 def losses(
-    model: DiffusionTransformer,
-    diffusion: GaussianDiffusion,
-    p: Prepared,
+    model: DiffusionTransformer,  # that learns
+    diffusion: GaussianDiffusion, # of the same prediction type
+    p: Prepared,           # from `prepare`
     context: Tensor,       # (diagnoses, context, …) of all diagnoses
-    context_mask: Tensor,
-    next_token: bool = True,
+    context_mask: Tensor,  # (diagnoses, context)
+    next_token: bool = True, # whether the written copy's loss is wanted; 0 if not
     autocast: Callable = nullcontext, # the network alone runs in reduced precision; likelihoods need fp32
 ) -> tuple[Tensor, Tensor]: # (batch, tokens) loss of the noised copy; scalar next-token loss of the written copy
     "What the network gets wrong on a prepared batch, in nats a token for `\"token\"`."
@@ -344,21 +385,28 @@ def losses(
     out = ask(guess)
     return diffusion.training_losses(lambda x, t: out, x_start, p.t, p.ids, noise) * p.layout.valid, following
 
-def follow_on(p: Prepared) -> Tensor: # (batch, tokens − 1) bool
+def follow_on(
+    p: Prepared, # a batch
+) -> Tensor:     # (batch, tokens − 1) bool
     "Where the next position is also the next to be written."
     return (p.layout.order[:, 1:] == p.layout.order[:, :-1] + 1) & p.layout.valid[:, 1:]
 
 @torch.no_grad()
-def coupled_noise(model: DiffusionTransformer, diffusion: GaussianDiffusion, hidden: Tensor, p: Prepared) -> Tensor: # as p.noise
+def coupled_noise(
+    model: DiffusionTransformer,  # whose written copy says what comes next
+    diffusion: GaussianDiffusion, # of `"token"`
+    hidden: Tensor,               # (batch, tokens, width) of the written copy
+    p: Prepared,                  # with pure noise
+) -> Tensor:                      # as p.noise
     "The noise that makes of every token a point from which it would be drawn, see `couple`; pure noise where the written copy does not say what comes next."
     follows, x_t = follow_on(p), p.noise.clone()
     x_t[:, 1:][follows] = couple(diffusion, model.output(hidden[:, :-1][follows]), p.ids[:, 1:][follows], p.noise[:, 1:][follows])
     return diffusion.predict_noise_from_start(x_t, p.t, diffusion.table[p.ids])
 
 def following_loss(
-    model: DiffusionTransformer,
+    model: DiffusionTransformer, # that learns
     hidden: Tensor, # (batch, tokens, width) of the written copy
-    p: Prepared,
+    p: Prepared,    # the batch
 ) -> Tensor:        # scalar
     "Cross-entropy of the written copy's guess of the next position, where that is also the next to be written."
     follows = follow_on(p)
@@ -366,10 +414,10 @@ def following_loss(
 
 # %% ../nbs/07_training.ipynb #0d716d18
 def rate(
-    step: int,
-    warmup: int,
+    step: int,                      # from 0
+    warmup: int,                    # steps in which the rates rise
     decay_start: int | None = None, # step at which the decay begins; None: not yet known
-    decay_end: int | None = None,
+    decay_end: int | None = None,   # step at which the rates are zero
 ) -> float: # factor on the learning rates, 0 … 1
     "Warm-up, stable, linear decay."
     up = min(1.0, (step + 1) / max(warmup, 1))
@@ -380,8 +428,8 @@ def rate(
 def orthogonalize(
     grad: Tensor,                                   # (m, n)
     ns_coefficients: tuple[float, float, float],    # of the quintic iteration
-    ns_steps: int,
-    eps: float,
+    ns_steps: int,                                  # times it is applied
+    eps: float,                                     # the least norm that is divided by
 ) -> Tensor: # (m, n), singular values about 1
     "Newton–Schulz as in `torch.optim.Muon` (Jordan 2024), in the precision of `grad`."
     a, b, c = ns_coefficients
@@ -393,20 +441,51 @@ def orthogonalize(
     return x.T if grad.shape[0] > grad.shape[1] else x
 
 class Muon(torch.optim.Muon):
-    "`torch.optim.Muon`, in fp32 where the parameters lie on a CPU. Of several processes each works on its share of the matrices; `Trainer.gather` brings them together."
+    """`torch.optim.Muon` with its default choices, but on a CPU the Newton–Schulz steps are in fp32. Of several processes each updates its share of the matrices
+    and leaves the others as they are; `Trainer.gather` brings them together."""
     share = 0, 1 # this process, of so many
 
-    def step(self, closure=None):
-        "One step."
-        number, (mine, count) = itertools.count(), self.share
-        original = orthogonalize if self.param_groups[0]["params"][0].device.type == "cpu" else torch.optim._muon._zeropower_via_newtonschulz
-        ours = lambda grad, *args: original(grad, *args) if next(number) % count == mine else torch.zeros_like(grad)
-        with mock.object(torch.optim._muon, "_zeropower_via_newtonschulz", ours): return super().step(closure)
+    def __init__(self,
+        params,                     # matrices, or groups of them
+        lr: float = 1e-3,           # times √(m/n) for an (m, n) matrix that is taller than wide
+        weight_decay: float = 0.1,  # decoupled
+        momentum: float = 0.95,     # Nesterov's
+    ):
+        super().__init__(params, lr=lr, weight_decay=weight_decay, momentum=momentum)
+
+    @torch.no_grad()
+    def step(self,
+        closure: Callable | None = None, # evaluates the loss again, as in every optimizer of torch
+    ):                                   # what it returns
+        "Every matrix gathers momentum; those of this process' share are updated."
+        loss = None
+        if closure is not None:
+            with torch.enable_grad(): loss = closure()
+        mine, count = self.share
+        for group in self.param_groups:
+            for i, matrix in enumerate(group["params"]):
+                if matrix.grad is None: continue
+                state = self.state[matrix]
+                if "momentum_buffer" not in state: state["momentum_buffer"] = torch.zeros_like(matrix.grad)
+                state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
+                if i % count == mine: self.update(matrix, matrix.grad.lerp(state["momentum_buffer"], group["momentum"]), group)
+        return loss
+
+    def update(self,
+        matrix: Tensor,    # (m, n), changed in place
+        direction: Tensor, # as `matrix`
+        group: dict,       # its rates
+    ) -> None:
+        "Weight decay, and a step in the orthogonalized direction."
+        if matrix.device.type != "cpu": direction = direction.bfloat16() # as torch does
+        direction = orthogonalize(direction, group["ns_coefficients"], group["ns_steps"], group["eps"])
+        matrix.mul_(1 - group["lr"] * group["weight_decay"])
+        matrix.add_(direction, alpha=-group["lr"] * math.sqrt(max(1, matrix.shape[0] / matrix.shape[1])))
 
 # %% ../nbs/07_training.ipynb #7ed65331
 def optimizers(
-    model: DiffusionTransformer,
-    config: TrainConfig,
+    model: DiffusionTransformer, # or a GPT-2
+    config: TrainConfig,         # rates
 ) -> list[torch.optim.Optimizer]:
     "Muon for the matrices of the layers, AdamW for the rest."
     in_layers = lambda n: n.startswith(("blocks", "transformer.h.")) # ours, and the rival's
@@ -416,28 +495,32 @@ def optimizers(
     return [Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay, momentum=0.95), torch.optim.AdamW(rest, lr=config.adamw_lr, betas=(0.9, 0.98), weight_decay=0.0)]
 
 # %% ../nbs/07_training.ipynb #6cd80448
-def beside(path: Path, suffix: str) -> Path:
+def beside(
+    path: Path,  # of the checkpoint
+    suffix: str, # such as ".jsonl"
+) -> Path:
     "`medical_diffusion.pt` → `medical_diffusion` + suffix."
     return Path(path).with_suffix(suffix)
 
 class Trainer:
-    "Trains a `Checkpoint` on notes, watches its validation loss, saves and resumes. Under `torchrun` every process takes its own batches and all of them the same step; the first one watches and saves."
+    """Trains a `Checkpoint` on notes, watches its validation loss, saves and resumes. Under `torchrun` every process takes its own batches and all of them the same step;
+    the first one watches and saves."""
     def __init__(self,
-        checkpoint: Checkpoint,
-        train: NotesDataset,
-        valid: NotesDataset,
-        output: Path = Path("medical_diffusion.pt"),
-        config: TrainConfig = TrainConfig(),
+        checkpoint: Checkpoint,         # its network is trained in place
+        train: NotesDataset,            # notes to learn from
+        valid: NotesDataset,            # notes that tell which weights are best
+        output: Path = Path("medical_diffusion.pt"), # the other two files stand beside it
+        config: TrainConfig = TrainConfig(), # how to train
         device: str = "auto",           # "auto", "cpu", "cuda" or "mps"
         precision: str = "bf16",        # or "fp32"
         save_every: float = 60.,        # seconds
         valid_every: int = 100,         # steps
-        valid_batches: int = 6,
-        progress: bool = True,
+        valid_batches: int = 6,         # in turn of blocks of 1, of 4, and of the whole note
+        progress: bool = True,          # show a bar
     ):
         from accelerate import Accelerator # here, because somebody who only writes notes need not wait for it
         from accelerate.state import AcceleratorState
-        AcceleratorState._reset_state(reset_partial_state=True) # several trainers in one process may differ in precision
+        AcceleratorState._reset_state(reset_partial_state=True) # several trainers in one process may differ in precision, which accelerate has no public way to allow
         self.accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else "bf16", cpu=device == "cpu")
         self.checkpoint, self.train, self.valid, self.output, self.config = checkpoint, train, valid, Path(output), config
         self.save_every, self.valid_every, self.progress = save_every, valid_every, progress and self.accelerator.is_main_process
@@ -482,13 +565,17 @@ def one_step(self: Trainer) -> None:
     self.step, self.tokens = self.step + 1, self.tokens + sum(int(self.train.lengths[b].sum()) for b in batches)
 
 @patch
-def average(self: Trainer, grads: list[Tensor]) -> None:
+def average(self: Trainer,
+    grads: list[Tensor], # changed in place
+) -> None:
     "Gradients become their mean over the processes. By hand, because `objective` asks the network in several ways and `DistributedDataParallel` knows `forward` only."
     if self.accelerator.num_processes > 1: vector_to_parameters(self.accelerator.reduce(parameters_to_vector(grads), "mean"), grads)
 
 @patch
 @torch.no_grad()
-def gather(self: Trainer, matrices: list[Tensor]) -> None:
+def gather(self: Trainer,
+    matrices: list[Tensor], # of the layers, as Muon has them; changed in place
+) -> None:
     "Every matrix becomes what the process that worked on it has made of it, see `Muon.share`."
     count, mine = self.accelerator.num_processes, self.accelerator.process_index
     if count == 1: return
@@ -502,7 +589,10 @@ def agree(self: Trainer, *numbers: float) -> list[float]:
     return self.accelerator.gather(torch.tensor([numbers], dtype=torch.float64, device=self.device)).amax(0).tolist()
 
 @patch
-def objective(self: Trainer, batch: Batch, g: torch.Generator) -> Tensor: # scalar
+def objective(self: Trainer,
+    batch: Batch,       # of notes
+    g: torch.Generator, # of this step and process
+) -> Tensor:            # scalar
     "The loss of a batch, with everything that is drawn for it."
     c, token = self.config, self.diffusion.prediction_type == "token"
     alike = torch.Generator().manual_seed(c.seed * 1_000_003 + self.step) # in every process: they wait for each other, and one kind of batch costs half of the other
@@ -514,7 +604,8 @@ def objective(self: Trainer, batch: Batch, g: torch.Generator) -> Tensor: # scal
             following = following_loss(self.bare, hidden, p)
         self.note(next=following.item(), loss=self.running.get("loss", following.item()))
         return c.next_token * following
-    per_token, following = losses(self.bare, self.diffusion, p, self.context, self.context_mask, next_token=bool(c.next_token), autocast=self.accelerator.autocast)
+    per_token, following = losses(
+        self.bare, self.diffusion, p, self.context, self.context_mask, next_token=bool(c.next_token), autocast=self.accelerator.autocast)
     noised = per_token.sum() / p.layout.valid.sum()
     self.note(**{"loss": noised.item(), "next": following.item(), "coupled" if p.coupled else f"block {p.block_size or 'whole'}": noised.item()})
     if not p.coupled: self.note_noise(per_token.detach(), p)
@@ -526,12 +617,16 @@ def note(self: Trainer, **now: float) -> None:
     for k, v in now.items(): self.running[k] = v if k not in self.running else .95 * self.running[k] + .05 * v
 
 @patch
-def note_noise(self: Trainer, per_token: Tensor, p: Prepared) -> None:
+def note_noise(self: Trainer,
+    per_token: Tensor, # (batch, tokens) nats
+    p: Prepared,       # the batch
+) -> None:
     "Running means of the loss by log-SNR."
     edges = torch.linspace(self.diffusion.log_snr[-2].item(), self.diffusion.log_snr[0].item(), 13)[1:-1]
     bins = torch.bucketize(self.diffusion.log_snr[p.t][p.layout.valid].cpu(), edges)
     ones = torch.bincount(bins, minlength=12).float()
-    self.noise_sum, self.noise_count = .99 * self.noise_sum + torch.bincount(bins, per_token[p.layout.valid].float().cpu(), 12), .99 * self.noise_count + ones
+    self.noise_sum = .99 * self.noise_sum + torch.bincount(bins, per_token[p.layout.valid].float().cpu(), 12)
+    self.noise_count = .99 * self.noise_count + ones
 
 @patch
 @torch.no_grad()
@@ -545,7 +640,11 @@ def validate(self: Trainer) -> float:
     return total
 
 @patch
-def watch(self: Trainer, batch: Batch, block_size: int | None, g: torch.Generator) -> float:
+def watch(self: Trainer,
+    batch: Batch,           # of validation notes
+    block_size: int | None, # to lay them out in; None: the whole note
+    g: torch.Generator,     # always the same for a batch
+) -> float:                 # nats a token
     "Loss of the averaged weights on a validation batch, without the next-token loss."
     p = to(prepare(batch, self.config, self.diffusion.num_train_timesteps, self.diffusion.table.shape[1], g, block_size), self.device)
     loss, _ = losses(self.ema.module, self.diffusion, p, self.context, self.context_mask, next_token=False, autocast=self.accelerator.autocast)
@@ -559,14 +658,18 @@ def save(self: Trainer,
     "Write the three files, each atomically."
     if self.step == 0 or not self.accelerator.is_main_process: return
     if not hasattr(self, "best_weights"): self.validate()
-    card = dict(steps=self.step, tokens=self.tokens, seconds=round(self.seconds, 1), valid_loss=self.best, notes=len(self.train), train_config=asdict(self.config) | {"block_sizes": list(self.config.block_sizes)})
+    settings = asdict(self.config) | {"block_sizes": list(self.config.block_sizes)}
+    card = dict(steps=self.step, tokens=self.tokens, seconds=round(self.seconds, 1), valid_loss=self.best, notes=len(self.train), train_config=settings)
     self.checkpoint.card = self.checkpoint.card | card
     file = self.checkpoint.state() | {"weights": self.best_weights}
     write_atomically(self.output, lambda p: torch.save(file, p))
-    rest = dict(model=self.bare.state_dict(), ema=self.ema.state_dict(), optimizers=[o.state_dict() for o in self.optimizers], step=self.step, tokens=self.tokens, seconds=self.seconds, best=self.best,
-                best_weights=self.best_weights, decay=self.decay, running=self.running, notes=len(self.train), seed=self.config.seed)
+    rest = dict(
+        model=self.bare.state_dict(), ema=self.ema.state_dict(), optimizers=[o.state_dict() for o in self.optimizers],
+        step=self.step, tokens=self.tokens, seconds=self.seconds, best=self.best, best_weights=self.best_weights,
+        decay=self.decay, running=self.running, notes=len(self.train), seed=self.config.seed)
     write_atomically(beside(self.output, ".resume.pt"), lambda p: torch.save(rest, p))
-    line = dict(step=self.step, tokens=self.tokens, seconds=round(self.seconds, 1), valid=self.last_valid, best=self.best, time=round(time.time()), rate=rate(self.step, self.config.warmup, *(self.decay or (None, None)))) | {k: round(v, 4) for k, v in self.running.items()}
+    line = dict(step=self.step, tokens=self.tokens, seconds=round(self.seconds, 1), valid=self.last_valid, best=self.best, time=round(time.time()))
+    line |= dict(rate=rate(self.step, self.config.warmup, *(self.decay or (None, None)))) | {k: round(v, 4) for k, v in self.running.items()}
     line |= self.more_to_log() | ({"ended": ended} if ended else {})
     with open(beside(self.output, ".jsonl"), "a", encoding="utf-8") as f: f.write(json.dumps(line) + "\n")
 
@@ -593,7 +696,9 @@ def resume(self: Trainer) -> "Trainer":
 
 # %% ../nbs/07_training.ipynb #840fd63e
 @contextmanager
-def noticing(trainer: Trainer):
+def noticing(
+    trainer: Trainer, # that is to stop after its step
+):
     "While it lasts, SIGINT and SIGTERM do not kill but are noted in `trainer.stopped_by`."
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -627,7 +732,8 @@ def fit(self: Trainer,
             self.one_step()
             if self.step % self.valid_every == 0: self.validate()
             bar.update()
-            bar.set_postfix_str(f"loss {self.running['loss']:.3f} best valid {self.best:.3f} {self.tokens / max(self.seconds, 1e-9):.0f} tokens/s" + (f" {max(0, minutes - elapsed / 60):.1f} min left" if minutes else ""))
+            left = f" {max(0, minutes - elapsed / 60):.1f} min left" if minutes else ""
+            bar.set_postfix_str(f"loss {self.running['loss']:.3f} best valid {self.best:.3f} {self.tokens / max(self.seconds, 1e-9):.0f} tokens/s{left}")
             if time.monotonic() - saved > self.save_every:
                 self.save()
                 saved = time.monotonic()
@@ -636,7 +742,11 @@ def fit(self: Trainer,
     return self
 
 @patch
-def finished(self: Trainer, elapsed: float, minutes: float | None, max_steps: int | None) -> bool:
+def finished(self: Trainer,
+    elapsed: float,         # seconds of this sitting
+    minutes: float | None,  # see `fit`
+    max_steps: int | None,  # see `fit`
+) -> bool:
     "Whether the sitting is over: at its last step; or when its decay is done; or when its minutes are up, if it has no decay."
     if max_steps is not None and self.step >= max_steps: return True
     if minutes is None: return False

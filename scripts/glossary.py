@@ -92,7 +92,7 @@ def entry(term: dict, papers: dict) -> str:
     code = f"../meddiff/{term['code'].split('.')[0]}.py#L{line_of(term['code'], term.get('line'))}"
     links = [f"[{term['code']}]({code})", f"[{heading}]({notebook}{'' if title else '#' + slug(heading)})"]
     if "paper" in term: links.append(f"[{papers[term['paper']][0]}]({papers[term['paper']][1]})")
-    return f"**{term['name'].replace('_', chr(92) + '_')}**: {term['says'].replace('x_t', 'x' + chr(92) + '_t')}  \n{' · '.join(links)}"
+    return f"#### {term['name'].replace('_', chr(92) + '_')}\n\n{term['says'].replace('x_t', 'x' + chr(92) + '_t')}  \n{' · '.join(links)}" # a heading: what search finds first
 
 
 def outputs() -> list:
