@@ -249,6 +249,7 @@ def rewrite(
     note: Annotated[str, typer.Argument(help="A note, in quotes; - reads it from standard input.")],
     diagnosis: Annotated[str, typer.Option(help="What it is to be about.")],
     strength: Annotated[float, typer.Option(help="How much may change: 0 nothing, 1 all that the diagnosis would not say of itself.", min=0, max=1)] = 0.6,
+    keep: Annotated[Optional[list[str]], typer.Option(help="Words of the note that stay; may be given more than once.")] = None,
     n: Annotated[int, typer.Option(help="Versions.", min=1)] = 1,
     preset: PRESET = "balanced",
     seed: Annotated[Optional[int], typer.Option(help="The same seed gives the same versions; a random one if not given.", min=0)] = None,
@@ -264,8 +265,8 @@ def rewrite(
     settings(preset)
     if note == "-": note = sys.stdin.read()
     model = MedicalDiffusion.from_pretrained(checkpoint, device=device)
-    notes = lambda seed, done: [list(enumerate(model.rewrite(note, diagnosis, strength, n, preset, seed)))]
-    write_notes(notes, n, as_json, output, seed, dict(note=note, diagnosis=diagnosis, strength=strength, n=n, preset=preset, checkpoint=model.fingerprint))
+    notes = lambda seed, done: [list(enumerate(model.rewrite(note, diagnosis, strength, keep or [], n, preset, seed)))]
+    write_notes(notes, n, as_json, output, seed, dict(note=note, diagnosis=diagnosis, strength=strength, keep=keep or [], n=n, preset=preset, checkpoint=model.fingerprint))
 
 class Journal:
     "Notes that are done, a line each, in a file beside the one they will become, so that a run that was killed goes on where it was."

@@ -1,4 +1,4 @@
-"""An instrument that cannot be fooled: four columns, a dozen rows, an interval on every figure, and known cases that it must catch.
+"""An instrument that is hard to fool: up to four columns, thirty rows, an interval on every figure, and known frauds that it must catch.
 
 Docs: https://meddiff.github.io/meddiff/evaluation.html.md"""
 

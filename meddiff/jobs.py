@@ -13,6 +13,7 @@ __all__ = ['RUNS', 'PLACES', 'WHOLE', 'stamp', 'keep_upload', 'file_here', 'read
 import hashlib, json, re, subprocess, sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -62,11 +63,14 @@ def read_header(
     return [name.strip() for name in next(records(path, read_text(path)))[1]]
 
 def guess_columns(
-    header: list[str],
+    path: Path, # of a CSV
 ) -> tuple[str, str]: # diagnosis and note
-    "The columns whose names look like it; else the first and the last."
+    "The columns whose names look like it; else the one with the longest texts, and the first of the others."
+    header, *rows = (fields for _, fields in islice(records(path, read_text(path)), 50))
+    header = [h.strip() for h in header]
     like = lambda words, default: next((h for w in words for h in header if w in h.lower()), default)
-    return like(("diagnosis", "dx", "condition", "label"), header[0]), like(("note", "text", "narrative", "report"), header[-1])
+    note = like(("note", "text", "narrative", "report"), max(header, key=lambda h: sum(len(r[header.index(h)]) for r in rows)))
+    return like(("diagnosis", "dx", "condition", "label"), next((h for h in header if h != note), note)), note
 
 def survey(
     path: Path,
@@ -80,8 +84,8 @@ def survey(
     rows = sum(1 for _ in records(path, read_text(path))) - 1
     lengths = pd.Series([len(e) + 1 for e in tokenizer.encode_batch_fast(table.note.tolist(), add_special_tokens=False)])
     parts = table.split.value_counts()
-    return {"Rows": rows, "Repeats, dropped": rows - len(table), "Notes to train on": int(parts.get("train", 0)), "to validate with": int(parts.get("valid", 0)), "kept for tests": int(parts.get("test", 0)),
-            "Diagnoses": table[table.split == "train"].diagnosis.nunique(), f"Over {most} tokens, cut": int((lengths > most).sum()), "Tokens, median note": int(lengths.median()), "longest note": int(lengths.max())}
+    return {"Rows": rows, "Repeats, dropped": rows - len(table), "Notes to train on": int(parts.get("train", 0)), "Notes to validate": int(parts.get("valid", 0)), "Notes for tests": int(parts.get("test", 0)),
+            "Diagnoses": table[table.split == "train"].diagnosis.nunique(), f"Over {most} tokens, cut": int((lengths > most).sum()), "Tokens, median note": int(lengths.median()), "Tokens, longest": int(lengths.max())}
 
 # %% ../nbs/11c_jobs.ipynb #4e66d451
 @dataclass

@@ -543,21 +543,22 @@ def exact(self: MedicalDiffusion, d: GaussianDiffusion, ids: Tensor, layout: Lay
 
 @patch
 def bound(self: MedicalDiffusion, d: GaussianDiffusion, ids: Tensor, layout: Layout, context: Tensor, mask: Tensor, draws: int, g: torch.Generator) -> Tensor: # (batch, tokens)
-    "A lower bound of ln p, with fresh noise at each of `draws` levels."
-    x_start, T = d.table[ids], d.num_train_timesteps
+    "An unbiased estimate of a lower bound of ln p: of the chain's steps, one out of each of `draws` stretches, drawn by its share of their log-SNR, with fresh noise."
+    x_start, levels = d.table[ids], d.log_snr[:d.num_train_timesteps].double().cpu()
     draw = lambda: torch.randn(*x_start.shape, generator=g).to(x_start.device)
     cost, (_, written) = gaussian_cost(d, x_start), self.checkpoint.model.read(x_start, layout, context, mask)
-    edges = torch.linspace(0, T - 1, draws + 1)
-    for lower, upper in zip(edges, edges[1:]):
-        at = lower + torch.rand((), generator=g) * (upper - lower)
-        t = torch.full(ids.shape, int(at.round()), device=ids.device)
-        left, right = d.log_snr[int(lower.round())], d.log_snr[int(upper.round())]
+    for steps in torch.arange(1, len(levels)).tensor_split(draws):
+        share = (levels[steps - 1] - levels[steps]) / (levels[steps[0] - 1] - levels[steps[-1]])
+        drawn = torch.multinomial(share, 1, generator=g)
+        step, chance = steps[drawn], share[drawn]
+        weight = float((levels[step - 1].exp() - levels[step].exp()) / 2 / chance)
+        t = torch.full(ids.shape, int(step), device=ids.device)
         x_t = d.q_sample(x_start, t, draw())
         guess = d.first_guess(x_t, t) if d.prediction_type == "token" else torch.zeros_like(x_t)
         for _ in range(2 if self.checkpoint.config.self_conditioning else 1):
             out = self.checkpoint.model(written, x_t, d.log_snr[t], guess)
             guess = d.denoised(out, x_t, t).x_start
-        cost = cost + (left - right) * d.log_snr[t].exp() * (x_start - guess).pow(2).sum(-1) / 2
+        cost = cost + weight * (x_start - guess).pow(2).sum(-1)
     x_0 = d.q_sample(x_start, torch.zeros_like(ids), draw())
     cost = cost + F.cross_entropy(d.log_posterior(d.log_prior, x_0, torch.zeros_like(ids)).flatten(0, 1), ids.flatten(), reduction="none").view_as(ids)
     return torch.where(layout.valid, -cost, 0.)
@@ -792,9 +793,10 @@ def unlike(self: MedicalDiffusion,
     found: Found,     # what it is to be about
     strength: float,  # how far up the clocks, 0 … 1
     noise: NoteNoise, # of one note
+    stay: Tensor,     # (tokens,) bool: those that are not asked
 ) -> Tensor:          # (tokens,) bool
     "Which tokens of a note, noised, are no longer read as themselves under a diagnosis. What is lost is out of sight when the rest is read again, until nothing more is lost."
-    model, d, ids = self.checkpoint.model, self.checkpoint.diffusion.to(self.device), ids[None].to(self.device)
+    model, d, ids, stay = self.checkpoint.model, self.checkpoint.diffusion.to(self.device), ids[None].to(self.device), stay.to(self.device)
     x_start, t = d.table[ids], torch.full_like(ids, round(strength * (d.num_train_timesteps - 1)))
     x_t, nothing, pure = d.q_sample(x_start, t, noise.draw([0], ids.shape[1]).to(self.device)), torch.zeros_like(x_start), torch.full(ids.shape, d.log_snr[-2].item(), device=self.device)
     context, mask = (x.to(self.device) for x in contexts([found]))
@@ -803,22 +805,29 @@ def unlike(self: MedicalDiffusion,
         order = torch.argsort(torch.argsort(gone[0].int(), stable=True))                # the rest from left to right, then what is lost
         _, written = model.read(x_start, Layout(*(x.to(self.device) for x in batch_layout([(order.cpu(), order.cpu())], [-1]))), context, mask)
         read = d.log_posterior(model(written, nothing, pure, nothing), x_t, t).argmax(-1)
-        more = gone | (read != ids) & (ids != UNK) & (ids != SEP)
+        more = gone | (read != ids) & (ids != UNK) & (ids != SEP) & ~stay
         if (more == gone).all(): return gone[0].cpu()
         gone = more
 
 @patch
-def lost(self: MedicalDiffusion, text: str, *how) -> list[tuple[int, int]]: # characters [start, end) of runs of words
+def lost(self: MedicalDiffusion,
+    text: str,
+    found: Found,
+    strength: float,
+    noise: NoteNoise,
+    keep: Sequence[tuple[int, int]] = (), # characters [start, end) that stay
+) -> list[tuple[int, int]]:               # characters [start, end) of runs of words
     "What of a text is lost, see `unlike`, in whole words. A part between two marks of which a third is lost goes as a whole, and a single word between two runs with them; so do marks between what is lost and the end."
     ids, places = torch.tensor(self.checkpoint.space.tokenize([text])[0]), self.checkpoint.space.tokenizer.encode(text, add_special_tokens=False).offsets
-    gone = [p for p, g in zip(places, self.unlike(ids, *how).tolist()) if g]
+    kept = lambda start, end: any(a < end and start < b for a, b in keep)
+    gone = [p for p, g in zip(places, self.unlike(ids, found, strength, noise, torch.tensor([*(kept(*p) for p in places), True])).tolist()) if g]
     words = [m.span() for m in WORD.finditer(text)]
     hit = [any(a < end and start < b for a, b in gone) for start, end in words]
     marks = [-1, *(i for i, (start, _) in enumerate(words) if not text[start].isalnum()), len(words)]
     for a, b in zip(marks, marks[1:]):
         if sum(hit[a + 1 : b]) * 3 >= b - a - 1: hit[a + 1 : b] = [True] * (b - a - 1)
     hit = [h or 0 < i < len(hit) - 1 and hit[i - 1] and hit[i + 1] and text[words[i][0]].isalnum() for i, h in enumerate(hit)]
-    runs = []
+    hit, runs = [h and not kept(*word) for h, word in zip(hit, words)], []
     for before, (start, end), h in zip([False, *hit], words, hit):
         if h: runs = [*runs[:-1], (runs[-1][0], end)] if before else [*runs, (start, end)]
     wordless = lambda a, b: not re.search(r"\w", text[a:b])
@@ -831,21 +840,25 @@ def rewrite(self: MedicalDiffusion,
     note: str,
     diagnosis: Diagnosis,           # what it is to be about
     strength: float = 0.6,          # 0: nothing is lost; 1: all that the diagnosis would not say of itself
+    keep: Sequence[str | tuple[int, int]] = (), # words that stay wherever they stand, or characters [start, end)
     n: int = 1,                     # versions
     preset: str = "balanced",       # one of `PRESETS`
     seed: int | None = None,        # None draws one; it is told in the notes
     tries: int = 3,                 # of each length of a gap
     **changes,                      # see `settings`
 ) -> list[Note]:
-    "Write anew what of a note does not suit a diagnosis, see `lost`. Raises `ValueError` for a note that is blank or too long."
+    "Write anew what of a note does not suit a diagnosis, see `lost`. Raises `ValueError` for a note that is blank or too long, and for words to keep that it does not have."
     config, seed, found, most = settings(preset, **changes), draw_seed(seed), self.find(diagnosis), self.checkpoint.config.max_tokens - 1
     if self.checkpoint.config.prediction_type != "token": raise ValueError(f"{self.name} predicts {self.checkpoint.config.prediction_type}: to tell which words a diagnosis would say, a network has to predict tokens; train one with --prediction-type token")
     if not 0 <= strength <= 1: raise ValueError(f"strength = {strength}: must be at least 0 and at most 1")
     size = lambda text: len(self.checkpoint.space.tokenize([text])[0]) - 1
     if not 0 < size(note) <= most: raise ValueError(f"the note has {size(note)} tokens; must lie between 1 and {most}")
+    absent = [k for k in keep if isinstance(k, str) and (not k.strip() or k not in note)]
+    if absent: raise ValueError(f"the words to keep {absent[0]!r} do not stand in the note: give them as they are written there")
+    kept = [span for k in keep for span in ([m.span() for m in re.finditer(re.escape(k), note)] if isinstance(k, str) else [k])]
     notes = []
     for i in range(n):
-        runs = self.lost(note, found, strength, NoteNoise([(seed, found.name, i)], self.checkpoint.space.d))
+        runs = self.lost(note, found, strength, NoteNoise([(seed, found.name, i)], self.checkpoint.space.d), kept)
         open_end = bool(runs) and not note[runs[-1][1] :].strip() # what is lost up to the end is written on until the note ends
         ends = [0, *(x for run in runs for x in run), len(note)]
         pieces, sizes = [note[a:b] for a, b in zip(ends[::2], ends[1::2])], [sorted({max(1, round(k * size(note[a:b]))) for k in (.6, .8, 1, 1.25, 1.5)}) for a, b in runs] # about as long as it was
