@@ -4,7 +4,7 @@ nbdev processes the notebooks, this script makes of them what can be read withou
 nbs/_quarto.yml. Nothing is run again: saved outputs are what readers see. In between it
 
 - names pages after their modules (02_schedule.ipynb becomes schedule.html) and turns links to notebooks into links to pages,
-- gives every exported name its signature, docstring and table of parameters, and every name in the index its anchor,
+- gives every exported name its signature, docstring, table of parameters and source, and every name in the index its anchor,
 - turns formulas into MathML, and ships the part of a mathematical font that they need,
 - puts a sentence in place of a control, since nothing recomputes on a page, and gives every plot its title as alternative text,
 - adds a page that lists every exported name, with a link to its entry,
@@ -123,7 +123,7 @@ def math_font(target: Path) -> None:
 
 def portable(text: str) -> str:
     "A default that is a path, as seen from the repository's root."
-    return text.replace(f"{Path(importlib.import_module('meddiff').__file__).parent.parent}/", "").replace("PosixPath(", "Path(")
+    return re.sub(r"(?:[\w.]+\.)?(?:<locals>\.)?<lambda>", "…", text.replace(f"{Path(importlib.import_module('meddiff').__file__).parent.parent}/", "").replace("PosixPath(", "Path("))
 
 
 def signature(name: str, obj) -> str:
@@ -161,6 +161,16 @@ def command_line(obj, module) -> str:
     return api.table(rows, ["Option", "Type", "Default", "Description"]) if rows else ""
 
 
+def open_ended(row: list[str], obj) -> list[str]:
+    "A row of the table with `**changes` as what it is: never required, and with its own comment, which fastcore takes for that of what is returned."
+    comments = {}
+    for p in inspect.signature(obj).parameters.values():
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD): comments[p.name] = next(iter(re.findall(rf"^\s*\*+{p.name}\b[^#\n]*#\s*(.+)$", inspect.getsource(obj), re.M)), "")
+    name = row[0].strip("`")
+    if name in comments: return [f"`{'*' * (1 + ('**' + name in inspect.getsource(obj)))}{name}`", *row[1:-2], "", comments[name]]
+    return [*row[:-1], ""] if name == "returns" and row[-1] and row[-1] in comments.values() else row
+
+
 def parameters(obj, module) -> str:
     "The table of parameters, or of a pydantic model's fields; empty where it would say nothing that the signature does not."
     from smalldocs import api
@@ -170,6 +180,7 @@ def parameters(obj, module) -> str:
     elif inspect.isclass(obj) and issubclass(obj, tuple): table = api.keys_table(obj, module)
     else: table = api.params_table(obj, module)
     rows = [[c.strip() for c in re.split(r"(?<!\\)\|", r)[1:-1]] for r in table.splitlines()]
+    if inspect.isfunction(obj): rows = [open_ended(r, obj) for r in rows]
     columns = [i for i in range(len(rows[0]) if rows else 0) if any(r[i] for r in rows[2:])]
     return portable("\n".join("| " + " | ".join(r[i] for i in columns) + " |" for r in rows)) if len(columns) > 1 else ""
 
@@ -203,6 +214,15 @@ def resolve(name: str, module):
     return raw.fget if isinstance(raw, property) else inspect.unwrap(getattr(owner, last)) if callable(getattr(owner, last)) else raw
 
 
+def source_block(obj) -> str:
+    "The code of an object, folded; as raw HTML, so that search finds words of the pages rather than of the code."
+    from smalldocs.highlight import highlight
+
+    try: code = inspect.getsource(obj).rstrip()
+    except (OSError, TypeError): return ""
+    return f'````{{=html}}\n<details class="source"><summary>Source</summary><div class="sourceCode"><pre class="sourceCode python"><code class="sourceCode python">{highlight(code, "python")}</code></pre></div></details>\n````'
+
+
 def entry(name: str, module, shown: set[str], index: set[str], place: str) -> str:
     "What a reader needs to call one exported name; `place` is its anchor."
     obj = resolve(name, module)
@@ -219,6 +239,7 @@ def entry(name: str, module, shown: set[str], index: set[str], place: str) -> st
         as_typed(doc),
         parameters(obj, module),
         "\n".join(own_methods(obj, shown)) if inspect.isclass(obj) else "",
+        source_block(obj),
     ]
     return "::: {.api-entry}\n\n" + "\n\n".join(p for p in parts if p) + "\n\n:::"
 
@@ -267,7 +288,9 @@ def listed(name: str, index: set[str]) -> list[tuple[str, str]]:
 
 def reference_page(notebooks: dict) -> list:
     "Every exported name by module, with a link to its entry."
-    cells = [markdown_cell("Signatures, parameters and what may go wrong stand in the chapters, beside the examples. Here is every exported name, in the order of the source.")]
+    cells = [markdown_cell("Signatures, parameters and what may go wrong stand in the chapters, beside the examples. Here is every exported name, in the order of the source.\n\n"
+        "Most need only `MedicalDiffusion`: [`from_pretrained`](pipeline.html#medicaldiffusion), [`generate`](pipeline.html#medicaldiffusion.generate), [`stream`](pipeline.html#medicaldiffusion.stream), [`infill`](pipeline.html#medicaldiffusion.infill), [`rewrite`](pipeline.html#medicaldiffusion.rewrite) and [`score`](pipeline.html#medicaldiffusion.score), "
+        "with [`settings`](pipeline.html#settings); whoever trains, [`new_checkpoint`](training.html#new_checkpoint), [`TrainConfig`](training.html#trainconfig) and [`Trainer`](training.html#trainer); whoever measures, [`evaluate`](evaluation.html#evaluate).")]
     for notebook in notebooks:
         name = default_exp(ROOT / "nbs" / notebook)
         if name is None: continue
@@ -383,7 +406,7 @@ def markdown_copy(front: dict, cells: list) -> str:
     for cell in cells:
         if cell.cell_type == "code": cell.outputs = [o for o in cell.outputs if not any(kind.startswith("image/") for kind in o.get("data", {}))]
     text = as_markdown(front["title"], front["description"], cells)
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"^:::.*\n|<span id=[^>]*></span>|(?<=\))\{\.[^}\n]*\}| \{#[\w.]+\}$", "", text, flags=re.M))
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"^:::.*\n|<span id=[^>]*></span>|(?<=\))\{\.[^}\n]*\}| \{#[\w.]+\}$", "", re.sub(r"^````\{=html\}\n.*?\n````$", "", text, flags=re.M | re.S), flags=re.M))
 
 
 def stage(folder: Path, formulas: Formulas) -> dict[str, str]:
@@ -398,7 +421,9 @@ def stage(folder: Path, formulas: Formulas) -> dict[str, str]:
         copies[page_name(name)] = markdown_copy(front, cells)
         for cell in cells:
             if cell.cell_type == "markdown": cell.source = formulas.take(cell.source)
-        head = nbformat.v4.new_raw_cell("---\n" + yaml.safe_dump({k: front[k] for k in ("title", "description")}, allow_unicode=True) + "---\n")
+        number = re.match(r"(\d+\w?)_", name)  # prose speaks of chapters by their numbers
+        shown = {"title": f"{number[1]} · {front['title']}" if number else front["title"], "description": front["description"]}
+        head = nbformat.v4.new_raw_cell("---\n" + yaml.safe_dump(shown, allow_unicode=True) + "---\n")
         page = nbformat.v4.new_notebook(cells=[head, *cells], metadata={"language_info": {"name": "python"}})
         nbformat.write(page, folder / page_name(name).replace(".html", ".ipynb"))
     config = yaml.safe_load((ROOT / "nbs" / "_quarto.yml").read_text(encoding="utf-8"))
