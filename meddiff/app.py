@@ -6,23 +6,24 @@ Docs: https://meddiff.github.io/meddiff/app.html.md"""
 
 # %% auto #0
 __all__ = ['WORD', 'MARKABLE', 'CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEED', 'Fields', 'DISCLAIMER', 'CSS', 'SIZES',
-           'FRAMES', 'COPY_JS', 'COPY_CSS', 'FILL', 'REWRITE', 'EXAMPLES', 'LONGEST_NOTE', 'MOST_FILLINGS',
-           'EDIT_FIELDS', 'COLOURS', 'INSIDE_FIELDS', 'SIDES', 'SHIPPED_NOTES', 'UPLOAD', 'PATH', 'ROOT',
-           'TRAIN_FIELDS', 'RUNNING', 'ABOUT', 'LIMITS', 'MARK', 'ICON', 'WORDMARK', 'shade', 'token_html',
+           'ENTER_JS', 'FRAMES', 'VIEW_JS', 'COPY_JS', 'COPY_CSS', 'FILL', 'REWRITE', 'EXAMPLES', 'LONGEST_NOTE',
+           'MOST_FILLINGS', 'EDIT_FIELDS', 'COLOURS', 'INSIDE_FIELDS', 'SIDES', 'SHIPPED_NOTES', 'UPLOAD', 'PATH',
+           'ROOT', 'TRAIN_FIELDS', 'RUNNING', 'ABOUT', 'LIMITS', 'MARK', 'ICON', 'WORDMARK', 'shade', 'token_html',
            'legend_html', 'word_diff', 'diff_html', 'kept', 'markable', 'with_gaps', 'notes_csv', 'notes_jsonl',
-           'file_stem', 'literal', 'cut', 'number', 'one_of', 'within', 'among', 'from_query', 'open_form', 'share',
-           'expected_steps', 'describe', 'find_checkpoints', 'load_model', 'message_of', 'told', 'framed', 'heading',
-           'invitation', 'sources', 'facts', 'loaded', 'source_name', 'choose_model', 'comma_words', 'expert_fields',
-           'expert_key', 'expert', 'in_address', 'ask_expert', 'only_settings', 'with_typed', 'known_names',
-           'asked_fields', 'ask_diagnosis', 'ask_preset', 'new_seed', 'ask_seed', 'ask', 'note_html', 'headline', 'row',
-           'cards', 'scrubber', 'watch', 'copy_button', 'state_of', 'downloads', 'read', 'steps_board', 'workbench',
-           'write_page', 'take_example', 'take_written', 'ask_note', 'apart', 'mark', 'ask_edit', 'edit', 'change_html',
-           'read_edited', 'edit_page', 'ask_inside', 'look', 'with_aid', 'place_colour', 'lines', 'schedule_chart',
-           'path_chart', 'attention_chart', 'attention_table', 'distance_chart', 'inside_board', 'read_inside',
-           'paths_panel', 'words_panel', 'inside_page', 'words_apart', 'phrases', 'quality', 'ask_side', 'ask_compare',
-           'write_side', 'compare', 'figures_table', 'read_compared', 'compare_page', 'surveyed', 'ask_data',
-           'show_survey', 'ask_columns', 'begin', 'ask_training', 'figures', 'chart', 'sample_note', 'samples_board',
-           'resume', 'job_board', 'training_board', 'trainings', 'training_page', 'card_text', 'about_page', 'main']
+           'file_stem', 'literal', 'cut', 'number', 'source_name', 'one_of', 'within', 'among', 'from_query',
+           'open_form', 'set_default', 'remember', 'share', 'expected_steps', 'describe', 'find_checkpoints',
+           'load_model', 'message_of', 'told', 'framed', 'heading', 'invitation', 'sources', 'facts', 'loaded',
+           'choose_model', 'comma_words', 'expert_fields', 'expert_key', 'expert', 'in_address', 'ask_expert',
+           'only_settings', 'with_typed', 'known_names', 'asked_fields', 'ask_diagnosis', 'like', 'ask_preset',
+           'new_seed', 'ask_seed', 'ask', 'note_html', 'headline', 'row', 'cards', 'scrubber', 'watch', 'in_view',
+           'copy_button', 'state_of', 'downloads', 'read', 'steps_board', 'workbench', 'write_page', 'take_example',
+           'take_written', 'ask_note', 'apart', 'mark', 'ask_edit', 'edit', 'change_html', 'read_edited', 'edit_page',
+           'ask_inside', 'look', 'with_aid', 'place_colour', 'lines', 'schedule_chart', 'path_chart', 'attention_chart',
+           'attention_table', 'distance_chart', 'inside_board', 'read_inside', 'paths_panel', 'words_panel',
+           'inside_page', 'words_apart', 'phrases', 'quality', 'ask_side', 'ask_compare', 'write_side', 'compare',
+           'figures_table', 'read_compared', 'compare_page', 'surveyed', 'ask_data', 'show_survey', 'ask_columns',
+           'begin', 'ask_training', 'figures', 'chart', 'sample_note', 'samples_board', 'resume', 'stop', 'job_board',
+           'training_board', 'trainings', 'training_page', 'card_text', 'about_page', 'main']
 
 # %% ../nbs/12_app.ipynb #4cff7f8a
 __package__ = "meddiff" # `streamlit run meddiff/app.py` runs this file as a script, which else could not import its neighbours
@@ -31,7 +32,7 @@ __package__ = "meddiff" # `streamlit run meddiff/app.py` runs this file as a scr
 import csv, html, io, json, logging, math, os, re, secrets, time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 
 import altair as alt # comes with streamlit
@@ -40,6 +41,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from .corpus import check, dataset_path
+from .dataset import load_table
 from .embedding import SEP
 from .evaluation import Phrasebook, distinct, known
 from .inside import Film, Frame, around, clocks_at, diagnosis_attention, look_on, nearest_words, paths, schedule_curve, token_names, word_map
@@ -68,7 +70,7 @@ def token_html(
 def legend_html() -> str:
     "What the tints mean."
     swatches = "".join(f'<span style="background:{shade(c)}">{c:.0%}</span>' for c in (0, .25, .5, .75, 1))
-    return f'<div class="legend">how surely a token stands {swatches}</div>'
+    return f'<div class="legend">how sure the model is of a token {swatches}</div>'
 
 # %% ../nbs/12_app.ipynb #6f9028b2
 WORD = re.compile(rf"\s*(?:{GAP.pattern}|\w+(?:[.,/'’-]\w+)*|[^\w\s])") # with the white space before it
@@ -129,23 +131,25 @@ def with_gaps(
     return out + text[at:]
 
 # %% ../nbs/12_app.ipynb #7a746166
-CSV_COLUMNS = ("diagnosis", "clinical_note", "seed", "index", "complete", "nearest", "checkpoint")
+CSV_COLUMNS = ("diagnosis", "clinical_note", "seed", "index", "complete", "nearest", "checkpoint", "settings")
 
 def notes_csv(
     notes: Iterable[Note],
+    settings: Mapping = {}, # what was asked beside diagnosis and seed, such as the preset
 ) -> str:
-    "Notes as CSV with a header, a row each."
+    "Notes as CSV with a header, a row each; the settings as JSON."
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    writer.writerows([n.diagnosis, n.text, n.seed, n.index, n.complete, n.nearest or "", n.checkpoint] for n in notes)
+    writer.writerows([n.diagnosis, n.text, n.seed, n.index, n.complete, n.nearest or "", n.checkpoint, json.dumps(settings, ensure_ascii=False)] for n in notes)
     return out.getvalue()
 
 def notes_jsonl(
     notes: Iterable[Note],
+    settings: Mapping = {},
 ) -> str:
     "Notes as JSON lines, confidence and spans included."
-    return "".join(json.dumps(n.to_dict(), ensure_ascii=False) + "\n" for n in notes)
+    return "".join(json.dumps(n.to_dict() | {"settings": settings}, ensure_ascii=False) + "\n" for n in notes)
 
 def file_stem(
     diagnosis: str,
@@ -186,9 +190,11 @@ def number(
     if value is None or not least <= value <= most: raise ValueError(f"{name} = {str(text)[:40]!r} in the address: must be a {'whole ' * (kind is int)}number from {least} to {most}; the default is used")
     return value
 
+def source_name(source: str) -> str: return source or "shipped with meddiff" # of a checkpoint
+
 def one_of(text: str, name: str, choices: Iterable[str]) -> str:
     "One of some words. Raises `ValueError` for another."
-    if text not in choices: raise ValueError(f"{name} = {str(text)[:40]!r} in the address: must be one of {', '.join(choices)}; the default is used")
+    if text not in choices: raise ValueError(f"{name} = {str(text)[:40]!r} in the address: must be one of {', '.join(map(source_name, choices))}; the default is used")
     return text
 
 Fields = dict[str, tuple[object, Callable[[str], object]]] # name → its default (None: the widget has its own), and how its text in an address is read
@@ -214,11 +220,28 @@ def open_form(
 ) -> None:
     "Fill the widgets of a page from the address when a session first comes to it, and say what is wrong there."
     if f"opened {page}" not in st.session_state:
-        values, st.session_state[f"opened {page}"] = from_query(st.query_params, fields)
+        values, problems = from_query(st.query_params, fields)
+        st.session_state[f"opened {page}"] = True
         for name, value in values.items(): st.session_state[key(name)] = value
-    for name, (default, _) in fields.items():
-        if default is not None: st.session_state.setdefault(key(name), default)
-    for p in st.session_state[f"opened {page}"]: st.warning(literal(p))
+        for p in problems: st.warning(literal(p))
+    for name, (default, _) in fields.items(): set_default(key(name), default)
+
+def set_default(
+    key: str, # of a widget
+    value,    # None: the widget has its own
+) -> None:
+    "Give a widget a value unless it has one, and see that it keeps it, see `remember`."
+    if value is not None: st.session_state.setdefault(key, value)
+    if key in st.session_state: st.session_state["kept"][key] = st.session_state[key]
+
+def remember(
+    page: str, # its name
+) -> None:
+    "Carry the values of widgets from page to page. Streamlit does that for what the reader gave, but forgets what a widget was given by code."
+    kept = st.session_state.setdefault("kept", {})
+    if st.session_state.get("page") == page: kept |= {k: st.session_state[k] for k in kept if k in st.session_state}
+    else: st.session_state.update(kept)
+    st.session_state["page"] = page
 
 def share(
     **values, # by name; what is None or "" is left out
@@ -276,6 +299,8 @@ def load_model(
 DISCLAIMER = "Synthetic notes for research, teaching and software tests. Not for clinical use."
 CSS = """<style>
 [data-testid="stAppDeployButton"], [data-testid="stStatusWidget"] { display: none }
+[data-testid="stMarkdownContainer"] table { display: block; width: fit-content; max-width: 100%; overflow-x: auto }
+.st-key-enter, .st-key-view { position: absolute; width: 1px !important }
 .block-container { max-width: 78rem; padding-top: 4.5rem }
 .block-container h1 { padding: 0 0 .2rem; font-size: 2rem }
 .block-container h2 { padding: 1rem 0 .4rem; font-size: 1.35rem }
@@ -283,7 +308,7 @@ CSS = """<style>
 [data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] *, [role="radiogroup"] [aria-checked="true"] { color: inherit !important }
 .note { min-height: 13.5rem }
 .note.forming { margin-bottom: 50px }
-.st-key-row { min-height: 3rem }
+[class*="st-key-row"] { min-height: 3rem }
 .block-container .note h2 { font-size: .85rem; font-weight: 600; opacity: .8; padding: 0; margin: 0 0 .4rem; letter-spacing: .01em }
 .note ins, .legend ins { text-decoration: underline; text-decoration-thickness: .09em; text-underline-offset: .2em; background: rgba(46,160,67,.22); border-radius: .25em; padding: .1em 0 }
 .note del + ins { margin-left: .25em }
@@ -302,7 +327,7 @@ def message_of(
     error: Exception, # being handled
 ) -> str:             # Markdown
     "What an error says to the reader. A `ValueError` is theirs to mend and says how; any other goes to the server's log."
-    if isinstance(error, ValueError): return literal(error)
+    if isinstance(error, ValueError): return literal(str(error)[:1].upper() + str(error)[1:])
     logging.getLogger("meddiff.app").exception("unforeseen")
     return literal(f"This did not work ({type(error).__name__}). The server's log says more.")
 
@@ -317,6 +342,7 @@ def framed(
 ) -> Callable[[], None]:
     "A page with style, disclaimer and messages."
     def run():
+        remember(page.__name__)
         st.html(CSS)
         with told(): page()
     run.__name__ = page.__name__   # Streamlit names pages by it
@@ -349,18 +375,14 @@ def facts(
     return numbers | time_ | {"Weights": f"{size / 1e6:.1f} million", "Vocabulary": f"{len(c.space):,} word pieces", "Known diagnoses": str(len(c.names)), "Longest note": f"{c.config.max_tokens - 1} tokens", "Fingerprint": model.fingerprint}
 
 def loaded(source: str) -> MedicalDiffusion: return load_model(source, stamp(source) if source else 0.)
-def source_name(source: str) -> str: return source or "shipped with meddiff"
 
 def choose_model() -> MedicalDiffusion:
-    "The checkpoint selector in the sidebar, and what it selects. Raises `ValueError` if that is none."
-    with st.sidebar:
-        open_form("checkpoint", {"checkpoint": among(sources()[0], "checkpoint", sources())})
-        source = st.selectbox("Checkpoint", list(dict.fromkeys([*sources(), st.session_state["checkpoint"]])), format_func=source_name, key="checkpoint", persist_state="session", help="The shipped one; any .pt or folder here or in runs/, also while it is being trained.")
-        share(checkpoint=source)
-        model, written = loaded(source), stamp(source) if source else 0.
-        st.caption("  \n".join(f"{k}: {literal(v)}" for k, v in list(facts(model).items())[:5]))
-        if written: st.caption(f"Saved {lasting(time.time() - written)} ago. A newer save is read at the next click.")
-    return model
+    "The checkpoint selector, and what it selects. Raises `ValueError` if that is none."
+    open_form("checkpoint", {"checkpoint": among(sources()[0], "checkpoint", sources())})
+    source = st.selectbox("Checkpoint", list(dict.fromkeys([*sources(), st.session_state["checkpoint"]])), format_func=source_name, key="checkpoint", persist_state="session", help="The shipped one; any .pt or folder here or in runs/, also while it is being trained.")
+    share(checkpoint=source)
+    if source: st.caption(f"Saved {lasting(time.time() - stamp(source))} ago. A newer save is read at the next click.")
+    return loaded(source)
 
 # %% ../nbs/12_app.ipynb #953b78d7
 SIZES = [1, 2, 4, 8, 16, 32, WHOLE]
@@ -376,8 +398,8 @@ def expert_fields(
 ) -> Fields:
     "Expert settings in an address; their defaults are the preset's."
     size = lambda text: next(s for s in SIZES if str(s) == one_of(text, "block", list(map(str, SIZES))))
-    return {"block": (None, size), "steps": within(None, "steps", 1, 1000), "sampler": among(None, "sampler", SAMPLERS), "temperature": within(None, "temperature", .1, 1.5, float), "top_p": within(None, "top_p", .05, 1, float),
-            "ramp": within(None, "ramp", 0, 512, float), "guidance": within(None, "guidance", 0, 4, float), "length": within(None, "length", 1, most), "must": (None, comma_words), "avoid": (None, comma_words),
+    return {"block": (None, size), "steps": within(None, "steps", 1, 1000), "substeps": within(None, "substeps", 1, 64), "sampler": among(None, "sampler", SAMPLERS), "temperature": within(None, "temperature", .1, 1.5, float), "top_p": within(None, "top_p", .05, 1, float),
+            "ramp": within(None, "ramp", 0, 512, float), "guidance": within(None, "guidance", 0, 4, float), "length": within(None, "length", 1, most), "must": (None, str), "avoid": (None, str),
             "no_repeat": (None, lambda text: one_of(text, "no_repeat", ("True", "False")) == "True")}
 
 def expert_key(
@@ -386,8 +408,8 @@ def expert_key(
     size: int | str,   # a block of another size has other steps and another ramp
     side: str = "",    # of a comparison
 ) -> str:
-    "The key of an expert widget."
-    return "_".join([name, *([str(size)] if name in ("steps", "ramp") else []), preset, *([side] if side else [])])
+    "The key of an expert widget; what is asked of the text is asked of it in every preset."
+    return "_".join([name, *([str(size)] if name in ("steps", "substeps", "ramp") else []), *([preset] if name not in ("length", "must", "avoid") else []), *([side] if side else [])])
 
 def expert(
     preset: str,
@@ -396,24 +418,25 @@ def expert(
 ) -> dict:          # what differs from the preset, as `MedicalDiffusion.stream` takes it
     "The drawer of expert settings."
     def key(name, default=None, size=""):
-        if default is not None: st.session_state.setdefault(expert_key(name, preset, size, side), default)
+        set_default(expert_key(name, preset, size, side), default)
         return dict(key=expert_key(name, preset, size, side), persist_state="session")
     size = st.select_slider("Block size", SIZES, help="Tokens that are denoised together. Small blocks are written from left to right, each seeing what is written.", **key("block", PRESETS[preset].block_size or WHOLE))
     base = settings(preset, block_size=None if size == WHOLE else size)
     a, b = st.columns(2)
     steps = a.number_input("Steps a block", 1, 1000, help="Network evaluations for every block.", **key("steps", base.num_inference_steps, size))
-    sampler = b.selectbox("Sampler", list(SAMPLERS), help="ddim: any number of steps. dpm++: the same, of second order. ddpm: fresh noise at every step. q: fresh noise where words are decided.", **key("sampler", base.sampler))
-    temperature = a.slider("Temperature", 0.1, 1.5, step=0.05, help="Low: the likeliest words. High: more variety, more mistakes.", **key("temperature", base.temperature))
-    top_p = b.slider("Top-p", 0.05, 1.0, step=0.05, help="Only the likeliest words that hold this share of the probability may come.", **key("top_p", base.top_p))
-    guidance = a.slider("Guidance", 0.0, 4.0, step=0.25, help="Above 1 leans harder on the diagnosis, at twice the time.", **key("guidance", base.guidance_scale))
-    ramp = b.number_input("Ramp", 0.0, 512.0, step=1.0, help="How far the left of a block runs ahead of its right; as much as the block has tokens: one after another.", **key("ramp", base.ramp, size))
-    length = st.number_input("Length in tokens", 1, most, None, placeholder="automatic", help="Empty: the note ends where it ends.", **key("length"))
+    substeps = b.number_input("Reverse steps each", 1, 64, help="Steps of the reverse process under one answer of the network; they cost nearly nothing.", **key("substeps", base.substeps, size))
+    sampler = a.selectbox("Sampler", list(SAMPLERS), help="ddim: any number of steps. dpm++: the same, of second order. ddpm: fresh noise at every step. q: fresh noise where words are decided.", **key("sampler", base.sampler))
+    temperature = b.slider("Temperature", 0.1, 1.5, step=0.05, help="Low: the likeliest words. High: more variety, more mistakes.", **key("temperature", base.temperature))
+    top_p = a.slider("Top-p", 0.05, 1.0, step=0.05, help="Only the likeliest words that hold this share of the probability may come.", **key("top_p", base.top_p))
+    guidance = b.slider("Guidance", 0.0, 4.0, step=0.25, help="Above 1 leans harder on the diagnosis, at twice the time.", **key("guidance", base.guidance_scale))
+    ramp = a.number_input("Ramp", 0.0, 512.0, step=1.0, help="How far the left of a block runs ahead of its right; as much as the block has tokens: one after another.", **key("ramp", base.ramp, size))
+    length = b.number_input("Length in tokens", 1, most, None, placeholder="automatic", help="Empty: the note ends where it ends.", **key("length"))
     no_repeat = st.toggle("Nothing twice in one list", help="A note that lists an item again in the same sentence is written anew from there.", **key("no_repeat", base.no_repeat))
-    must = st.multiselect("Words that must appear", [], accept_new_options=True, placeholder="Type one, press Enter", help="A note that lacks one is mended after it is written.", **key("must"))
-    avoid = st.multiselect("Words that may not", [], accept_new_options=True, placeholder="Type one, press Enter", **key("avoid"))
-    chosen = dict(num_inference_steps=int(steps), sampler=sampler, temperature=temperature, top_p=top_p, ramp=ramp, guidance_scale=guidance, no_repeat=no_repeat)
+    must = st.text_input("Words that must appear", placeholder="colchicine, left knee", help="Between commas. A note that lacks one is mended after it is written.", **key("must"))
+    avoid = st.text_input("Words that may not", placeholder="allopurinol", help="Between commas.", **key("avoid"))
+    chosen = dict(num_inference_steps=int(steps), substeps=int(substeps), sampler=sampler, temperature=temperature, top_p=top_p, ramp=ramp, guidance_scale=guidance, no_repeat=no_repeat)
     changes = ({} if base.block_size == PRESETS[preset].block_size else {"block_size": base.block_size}) | {k: v for k, v in chosen.items() if v != getattr(base, k)}
-    words = {"must": comma_words(",".join(must)), "avoid": comma_words(",".join(avoid))}
+    words = {"must": comma_words(must), "avoid": comma_words(avoid)}
     return changes | ({"length": length} if length else {}) | {k: v for k, v in words.items() if v}
 
 def in_address(
@@ -430,7 +453,7 @@ def ask_expert(preset: str, most: int, side: str = "") -> dict:
     fields = {before + name: field for name, field in expert_fields(most).items()}
     size = from_query(st.query_params, fields)[0].get(before + "block", PRESETS[preset].block_size)
     open_form(f"expert {side}", fields, lambda name: expert_key(name.removeprefix(before), preset, size, side))
-    with st.expander("Expert settings", icon=":material/tune:"): changes = expert(preset, most, side)
+    with st.expander("Expert settings"): changes = expert(preset, most, side)
     st.caption(literal(describe(settings(preset, **only_settings(changes)), changes)))
     share(**{before + name: value for name, value in in_address(changes).items()})
     return changes
@@ -457,15 +480,42 @@ def asked_fields(
 def ask_diagnosis(
     names: list[str],
 ) -> str: # "" if there is none
-    "The field for a diagnosis, known or typed."
+    "The field for a diagnosis, known or typed; where it is not known, the known ones that read like it."
+    st.components.v2.component("meddiff_enter", js=ENTER_JS)(key="enter", height=0)
     typed = st.selectbox("Diagnosis", with_typed(names, st.session_state.get("diagnosis")), None, key="diagnosis", persist_state="session", accept_new_options=True, placeholder="Search or type one", help="Pick a known diagnosis, or type any other and press Enter.")
     diagnosis, notice = cut(typed or "")
     if notice: st.info(notice)
+    alike = like(diagnosis, names)
+    if alike: st.pills("Not a known diagnosis. Did you mean", alike, wrap=True, key=f"like {diagnosis}", on_change=lambda: st.session_state.update(diagnosis=st.session_state[f"like {diagnosis}"]))
     return diagnosis
+
+ENTER_JS = """export default function({ parentElement }) {
+  // What is typed into the field of the diagnosis counts when the reader goes on, not with Enter alone.
+  const page = parentElement.ownerDocument ?? document;
+  const leave = e => {
+    const field = page.activeElement, box = field?.closest?.(".st-key-diagnosis");
+    if (!box || !field.value || box.contains(e.target) || e.target.closest?.("[role=listbox], [data-baseweb=popover]")) return;
+    field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", code: "Enter", keyCode: 13, which: 13, bubbles: true }));
+  };
+  page.addEventListener("pointerdown", leave, true);
+  return () => page.removeEventListener("pointerdown", leave, true);
+}"""
+
+def like(
+    typed: str,
+    names: list[str], # known
+    most: int = 4,
+) -> list[str]:
+    "Known diagnoses that hold all words of what was typed, or are spelled nearly so; none if it is known itself."
+    plain = typed.lower().strip()
+    if not plain or plain in map(str.lower, names): return []
+    holding = [n for n in names if all(w in n.lower() for w in plain.split())]
+    near = {n.lower(): n for n in names}
+    return (holding + [near[m] for m in get_close_matches(plain, near, most, .7) if near[m] not in holding])[:most]
 
 def ask_preset() -> str:
     "Fast, balanced or best."
-    return st.segmented_control("Preset", list(PRESETS), key="preset", persist_state="session", required=True, width="stretch")
+    return st.segmented_control("Preset", list(PRESETS), key="preset", persist_state="session", required=True, width="stretch", help="They differ in how finely each word is drawn from its noise: fast in 4 reverse steps, balanced in 8, best in 16.")
 
 def new_seed() -> None:
     "Throw the dice."
@@ -480,7 +530,7 @@ def ask_seed() -> int:
 
 def ask(
     model: MedicalDiffusion,
-) -> dict | None: # arguments of `MedicalDiffusion.stream`, when Generate was pressed
+) -> tuple[dict, bool]: # arguments of `MedicalDiffusion.stream`, and whether Generate was pressed
     "The form of the Write page."
     names, most = known_names(model), model.checkpoint.config.max_tokens - 1
     open_form("write", asked_fields(names) | {"n": within(2, "n", 1, MOST_NOTES)})
@@ -489,7 +539,7 @@ def ask(
     preset, seed = ask_preset(), ask_seed()
     changes = ask_expert(preset, most)
     share(diagnosis=diagnosis, n=n, preset=preset, seed=seed)
-    if st.button("Generate", type="primary", width="stretch", key="generate"): return dict(diagnosis=diagnosis, n=n, preset=preset, seed=seed, **changes)
+    return dict(diagnosis=diagnosis, n=n, preset=preset, seed=seed, **changes), st.button("Generate", type="primary", width="stretch", key="generate")
 
 # %% ../nbs/12_app.ipynb #183b4915
 FRAMES = 12 # a second, at most
@@ -503,14 +553,14 @@ def note_html(
     "A note as it stands in its card."
     return f'<div class="note {kind}"><h2>Note {number} · {html.escape(state)}</h2><p>{token_html(note)}</p></div>'
 
-def headline(name: str, seed: int, config: str, nearest: str | None) -> None:
-    "What is written, and how."
-    st.markdown(f"**{literal(name)}** · seed {seed} · {literal(config)}")
+def headline(name: str, seed: int, config: str, nearest: str | None, checkpoint: str) -> None:
+    "What is written, how, and by which checkpoint."
+    st.markdown(f"**{literal(name)}** · seed {seed} · {literal(config)}" + f" · checkpoint {literal(checkpoint)}" * (checkpoint.split("@")[0] != "meddiff"))
     if nearest: st.info(f"“{literal(name)}” is not a diagnosis of the training notes. It is read as text; the nearest known one is **{literal(nearest)}**.")
 
-def row():
+def row(key: str = "row"):
     "Things side by side; the same height while notes form and when they are done."
-    return st.container(horizontal=True, vertical_alignment="center", key="row")
+    return st.container(horizontal=True, vertical_alignment="center", key=key)
 
 def cards(n: int) -> list:
     "Room for `n` notes."
@@ -533,18 +583,20 @@ def watch(
     changes = {k: v for k, v in request.items() if k not in ("diagnosis", "n", "preset", "seed")}
     config, found = settings(request["preset"], **only_settings(changes)), model.find(request["diagnosis"])
     batches = len(model.batches(model.wanted(request["diagnosis"], request["n"]), config, request["seed"], changes.get("length")))
-    expected, config_words = expected_steps(config, found.lengths, request["n"], changes.get("length"), batches), describe(config, changes)
-    headline(found.name, request["seed"], config_words, found.nearest)
+    expected, config_words = expected_steps(config, found.lengths, request["n"], changes.get("length"), batches), f"preset {request['preset']}" + f": {describe(config, changes)}" * bool(changes)
+    headline(found.name, request["seed"], config_words, found.nearest, model.name)
     with row():
         bar = st.progress(0.0, f"step 0 of about {expected}")
         st.button("Stop", icon=":material/stop:", key="stop")  # any click interrupts: that is all it has to do
+        st.empty()                                             # takes the place of what was said of the last notes
+    in_view()
     scrubber([], key="nothing_yet")
     places, begun, drawn, film, step, last = cards(request["n"]), time.monotonic(), 0.0, Film(), 0, 0
     for notes, state in model.stream(**request):
         now = time.monotonic()
         step, last = step + state.step - (last if state.step > last else 0), state.step # mending begins to count anew
         film.add((step, notes))
-        st.session_state["written"] = dict(film=film, config=config_words, step=step, seconds=now - begun, begun=begun, finished=False)
+        st.session_state["written"] = dict(film=film, config=config_words, settings={"preset": request["preset"]} | changes, seconds=now - begun, begun=begun, finished=False)
         if now - drawn < 1 / FRAMES: continue
         drawn = now
         bar.progress(min(step / expected, 1.0), f"step {step} of about {max(expected, step)}")
@@ -553,6 +605,15 @@ def watch(
     st.rerun()
 
 # %% ../nbs/12_app.ipynb #56d62493
+VIEW_JS = """export default function({ parentElement }) {
+  // On a telephone the form fills the screen: go to where the notes form.
+  if (innerWidth < 640) (parentElement.host ?? parentElement).scrollIntoView({ behavior: "smooth", block: "start" });
+}"""
+
+def in_view() -> None:
+    "Bring this place into view where the screen is narrow."
+    st.components.v2.component("meddiff_view", js=VIEW_JS)(key="view", height=0)
+
 COPY_JS = """export default function({ parentElement, data }) {
   const button = parentElement.querySelector("button");
   button.setAttribute("aria-label", "Copy note " + data.number);
@@ -568,9 +629,9 @@ COPY_JS = """export default function({ parentElement, data }) {
 COPY_CSS = """button { font: inherit; font-size: .85rem; color: var(--st-text-color); background: none; border: 1px solid var(--st-border-color); border-radius: .4rem; padding: .2rem .7rem; cursor: pointer }
 button:hover, button:focus-visible { border-color: var(--st-primary-color); outline: none }"""
 
-def copy_button(text: str, number: int) -> None:
+def copy_button(text: str, number: int, key: str = "") -> None:
     "A button that puts a note's text on the reader's clipboard."
-    st.components.v2.component("meddiff_copy", html="<button>Copy</button>", css=COPY_CSS, js=COPY_JS)(data={"text": text, "number": number}, key=f"copy_{number}", height=34)
+    st.components.v2.component("meddiff_copy", html="<button>Copy</button>", css=COPY_CSS, js=COPY_JS)(data={"text": text, "number": number}, key=f"copy_{key}{number}", height=34)
 
 def state_of(
     note: Note,
@@ -580,21 +641,21 @@ def state_of(
     if not finished: return f"stopped, {len(note.confidence)} tokens so far"
     return f"{len(note.confidence)} tokens" + ("" if note.complete else ", cut at the longest length")
 
-def downloads(notes: list[Note]) -> None:
+def downloads(notes: list[Note], settings: Mapping, key: str = "") -> None:
     "CSV and JSON lines, without a rerun."
     stem = file_stem(notes[0].diagnosis, notes[0].seed)
-    st.download_button("CSV", notes_csv(notes), f"{stem}.csv", "text/csv", icon=":material/download:", on_click="ignore")
-    st.download_button("JSON", notes_jsonl(notes), f"{stem}.jsonl", "application/jsonl", icon=":material/download:", on_click="ignore", help="One JSON object a line, with each token's confidence")
+    st.download_button("CSV", notes_csv(notes, settings), f"{stem}{key}.csv", "text/csv", icon=":material/download:", on_click="ignore", key=f"csv{key}")
+    st.download_button("JSONL", notes_jsonl(notes, settings), f"{stem}{key}.jsonl", "application/jsonl", icon=":material/download:", on_click="ignore", key=f"jsonl{key}", help="One JSON object a line, with each token's confidence")
 
 def read(
     written: dict, # kept by `watch`
 ) -> None:
     "Notes to read, copy and download."
     notes = written["film"].last[1]
-    headline(notes[0].diagnosis, notes[0].seed, written["config"], notes[0].nearest)
+    headline(notes[0].diagnosis, notes[0].seed, written["config"], notes[0].nearest, notes[0].checkpoint)
     with row():
-        downloads(notes)
-        st.caption(f"{'Done' if written['finished'] else 'Stopped'} after {written['step']} steps, {written['seconds']:.1f} s")
+        downloads(notes, written["settings"])
+        st.caption(f"{'Done' if written['finished'] else 'Stopped'} after {written['film'].last[0]} steps, {written['seconds']:.1f} s")
     st.fragment(steps_board)(written)
 
 def steps_board(written: dict) -> None:
@@ -612,7 +673,7 @@ def steps_board(written: dict) -> None:
 # %% ../nbs/12_app.ipynb #a05a5ff6
 def workbench(
     title: str,
-    form: Callable,              # asks for a request, given a model; None while no button was pressed
+    form: Callable,              # asks for a request, given a model, and says whether its button was pressed
     work: Callable,              # does what is asked of a model and keeps it in the session
     key: str,                    # where it is kept
     show: Callable,              # shows it
@@ -621,18 +682,23 @@ def workbench(
 ) -> None:
     "A page with a form on the left, and on the right what its button made."
     heading(title)
-    model = choose_model()
     left, right = st.columns(widths, gap="large")
-    with left: request = form(model)
+    with left:
+        model = choose_model()
+        request, pressed = form(model)
+    asked = request | {"checkpoint": model.fingerprint}
     with right:
-        if request:
+        if pressed:
+            st.session_state[f"asked {key}"] = asked
             try: work(model, request)
             except Exception as e: # what was drawn so far gives way to what there was to show
                 st.session_state["problem"] = message_of(e)
                 st.rerun()
         problem = st.session_state.pop("problem", None)
         if problem: st.error(problem, icon=":material/error:")
-        if key in st.session_state: show(st.session_state[key])
+        if key in st.session_state:
+            if st.session_state.get(f"asked {key}") != asked: st.caption(":material/history: The form has changed since this was made.")
+            show(st.session_state[key])
         elif not problem: invitation(empty)
 
 def write_page() -> None:
@@ -671,66 +737,68 @@ def apart(
     "Words as labels that differ even where words do not, by something invisible: Streamlit tells options apart by their labels."
     return [literal(w) + "\u2060" * words[:i].count(w) for i, w in enumerate(words)]
 
-def mark(note: str) -> str:
-    "Let the reader click words to make them gaps; the note with its gaps."
+def mark(note: str, what: str) -> list[int]: # which of its `markable` words
+    "Let the reader click words of a note."
     words = [note[a:b] for a, b in markable(note)]
-    with st.expander("Click the words to write anew", icon=":material/ink_eraser:"):
+    with st.expander(f"Click the words {what}"):
         if not words: st.caption("The note has no words yet.")
-        marked = st.pills("Words to write anew", range(len(words)), selection_mode="multi", format_func=apart(words).__getitem__, key=f"marked {file_stem(note, len(note))}", label_visibility="collapsed")
-    gapped = with_gaps(note, marked)
-    if marked: st.caption(literal(gapped))
-    return gapped
+        return st.pills(f"Words {what}", range(len(words)), selection_mode="multi", format_func=apart(words).__getitem__, key=f"{what} {file_stem(note, len(note))}", label_visibility="collapsed")
 
 def ask_edit(
     model: MedicalDiffusion,
-) -> dict | None: # what to do, when the button was pressed
+) -> tuple[dict, bool]: # what to do, and whether the button was pressed
     "The form of the page."
     names = known_names(model)
     open_form("edit", asked_fields(names) | EDIT_FIELDS)
     mode = st.segmented_control("Mode", (FILL, REWRITE), key="mode", persist_state="session", required=True, width="stretch")
     note = ask_note(mode)
-    text = mark(note) if mode == FILL else note
+    marked = mark(note, "to write anew" if mode == FILL else "to keep")
+    text = with_gaps(note, marked) if mode == FILL else note
+    keep = [markable(note)[i] for i in marked] if mode == REWRITE else []
+    if mode == FILL and marked: st.caption(literal(text))
     diagnosis = ask_diagnosis(names)
     strength = st.slider("Strength", 0.05, 1.0, step=0.05, key="strength", persist_state="session", help="How much noise the note is given before it is denoised: little changes little, 1 writes it anew.") if mode == REWRITE else None
     versions = st.slider("Versions", 1, MOST_FILLINGS, key="versions", persist_state="session")
     preset, seed = ask_preset(), ask_seed()
     in_view = st.checkbox("Put the note into the address, to share this view", key="note_shared", value="note" in st.query_params, help="Leave this out if the note is about somebody.")
     share(mode=mode, diagnosis=diagnosis, strength=strength, versions=versions, preset=preset, seed=seed, note=note if in_view else None)
-    if st.button(mode, type="primary", width="stretch", key="edit"): return dict(mode=mode, before=note, text=text, diagnosis=diagnosis, n=versions, preset=preset, seed=seed, strength=strength)
+    return dict(mode=mode, before=note, text=text, diagnosis=diagnosis, n=versions, preset=preset, seed=seed, strength=strength, keep=keep), st.button(mode, type="primary", width="stretch", key="edit")
 
 def edit(model: MedicalDiffusion, request: dict) -> None:
     "Fill or rewrite, and keep the result. Raises `ValueError` for a request that cannot be."
     same, begun = {k: request[k] for k in ("n", "preset", "seed")}, time.monotonic()
     with st.spinner("Filling the gaps; where no length is told, several are tried …" if request["mode"] == FILL else "Rewriting …"):
         if request["mode"] == FILL: notes = model.infill(request["text"], request["diagnosis"], **same)
-        else: notes = model.rewrite(request["text"], request["diagnosis"], request["strength"], **same)
+        else: notes = model.rewrite(request["text"], request["diagnosis"], request["strength"], request["keep"], **same)
     st.session_state["edited"] = dict(request, notes=notes, seconds=time.monotonic() - begun)
 
 def change_html(
     note: Note,
     before: str,
     number: int,  # from 1
+    gaps: int = 0, # that were filled; 0: the note was rewritten
 ) -> str:
     "A version in its card, with what changed."
-    return f'<div class="note brief"><h2>Version {number} · {kept(GAP.sub(" ", before), note.text):.0%} of the words kept</h2><p>{diff_html(before, note.text)}</p></div>'
+    told_ = f"{gaps} gap{'s' * (gaps > 1)} filled" if gaps else f"{kept(before, note.text):.0%} of the words kept"
+    return f'<div class="note brief"><h2>Version {number} · {told_}</h2><p>{diff_html(before, note.text)}</p></div>'
 
 def read_edited(edited: dict) -> None:
     "The versions, with what changed in each."
     notes = edited["notes"]
     how = f"{edited['mode'].lower()}, strength {edited['strength']:g}" if edited["mode"] == REWRITE else edited["mode"].lower()
-    headline(notes[0].diagnosis, notes[0].seed, f"{how}, preset {edited['preset']}", notes[0].nearest)
+    headline(notes[0].diagnosis, notes[0].seed, f"{how}, preset {edited['preset']}", notes[0].nearest, notes[0].checkpoint)
     with row():
-        downloads(notes)
+        downloads(notes, {k: edited[k] for k in ("mode", "preset", "strength") if edited[k] is not None})
         st.caption(f"Done after {edited['seconds']:.1f} s")
     st.html('<div class="legend"><ins>new</ins> <del>what stood there</del></div>')
     for i, note in enumerate(notes, 1):
         with st.container(border=True, key=f"version_{i}"):
-            st.html(change_html(note, edited["before"], i))
+            st.html(change_html(note, edited["before"], i, len(GAP.findall(edited["text"])) if edited["mode"] == FILL else 0))
             copy_button(note.text, i)
 
 def edit_page() -> None:
     "Fill gaps of a note, or rewrite it for another diagnosis."
-    workbench("Fill and edit", ask_edit, edit, "edited", read_edited, "What changes in the note will show here.<br>Mark gaps or choose <b>Rewrite</b>, choose a diagnosis, and press the red button.")
+    workbench("Fill and edit", ask_edit, edit, "edited", read_edited, "What changes in the note will show here.<br>Mark gaps, or choose <b>Rewrite</b> and the words to keep; choose a diagnosis, and press the button below the form.")
 
 # %% ../nbs/12_app.ipynb #aeab1449
 COLOURS = "#6a4fb3 #3f7fd0 #1fa0a8 #3aa856 #c39a1c #e0643c".split() # the first to the last of an order
@@ -738,7 +806,7 @@ INSIDE_FIELDS: Fields = {"seed": within(0, "seed", 0, MOST_SEED), "blocks": (WHO
 
 def ask_inside(
     model: MedicalDiffusion,
-) -> dict | None: # arguments of `look_on`, when the button was pressed
+) -> tuple[dict, bool]: # arguments of `look_on`, and whether the button was pressed
     "The form of the page."
     names = known_names(model)
     open_form("inside", {k: v for k, v in asked_fields(names).items() if k != "preset"} | INSIDE_FIELDS)
@@ -749,18 +817,22 @@ def ask_inside(
     length = st.slider("Length in tokens", 8, 120, key="tokens", persist_state="session")
     seed = ask_seed()
     share(diagnosis=diagnosis, blocks=size, evaluations=steps if size != 1 else None, lead=f"{lead:g}", tokens=length, seed=seed)
-    if st.button("Look inside", type="primary", width="stretch", key="look"): return dict(diagnosis=diagnosis, seed=seed, length=length, block_size=None if size == WHOLE else size, num_inference_steps=steps, substeps=1, ramp=lead)
+    return dict(diagnosis=diagnosis, seed=seed, length=length, block_size=None if size == WHOLE else size, num_inference_steps=steps, substeps=1, ramp=lead), st.button("Look inside", type="primary", width="stretch", key="look")
 
 def look(model: MedicalDiffusion, request: dict) -> None:
     "Write a note and keep its film. Raises `ValueError` for a request that cannot be."
     config = settings(**{k: v for k, v in request.items() if k not in ("diagnosis", "seed", "length")})
     expected, film = expected_steps(config, [request["length"]] * 101, 1, request["length"]), Film()
-    bar, begun = st.progress(0.0, "Writing …"), time.monotonic()
+    begun = time.monotonic()
+    with row():
+        bar = st.progress(0.0, "Writing …")
+        st.button("Stop", icon=":material/stop:", key="stop_look")
+    in_view()
     for note, frame in look_on(model, **request):
         film.add((note, frame))
         bar.progress(min(frame.step / expected, 1.0), f"step {frame.step} of about {expected}")
-    bar.empty()
     st.session_state["inside"] = dict(film=film, model=model, begun=begun, diagnosis=request["diagnosis"], config=describe(config))
+    st.rerun()
 
 def with_aid(title: str, aid: str, figure: alt.Chart | alt.LayerChart) -> None:
     "A figure with its title and how to read it."
@@ -779,7 +851,7 @@ def lines(
     names, long = list(map(str, data)), data.set_axis(list(map(str, data)), axis=1).rename_axis("x").reset_index().melt("x", var_name="line", value_name="y").dropna()
     colour = alt.Color("line:N", sort=names, scale=alt.Scale(domain=names, range=[COLOURS[round(i * (len(COLOURS) - 1) / max(len(names) - 1, 1))] for i in range(len(names))]), legend=alt.Legend(title=None, orient="bottom", columns=2, labelLimit=240) if len(names) > 1 else None)
     tip = [alt.Tooltip("line:N", title=" "), alt.Tooltip("x:Q", title=x, format=","), alt.Tooltip("y:Q", title=y, format=",.3~f")]
-    return alt.Chart(long, height=330).mark_line(point=len(data) == 1).encode(alt.X("x:Q", title=x, axis=alt.Axis(format="~s", tickCount=6)), alt.Y("y:Q", title=y), colour, tooltip=tip)
+    return alt.Chart(long, height=330).mark_line(point=len(data) == 1).encode(alt.X("x:Q", title=x, axis=alt.Axis(format="~s", tickCount=6)), alt.Y("y:Q", title=y, scale=alt.Scale(zero=False)), colour, tooltip=tip)
 
 def schedule_chart(curve: pd.DataFrame, clocks: pd.DataFrame) -> alt.LayerChart:
     "The noise schedule, with the tokens on it."
@@ -789,8 +861,9 @@ def schedule_chart(curve: pd.DataFrame, clocks: pd.DataFrame) -> alt.LayerChart:
 
 def path_chart(cloud: pd.DataFrame, track: pd.DataFrame, near: pd.DataFrame, tokens: list[str]) -> alt.LayerChart:
     "Paths of tokens over the words, with the words nearest to where they are now."
-    x, y = alt.X("x:Q", title="first principal component"), alt.Y("y:Q", title="second principal component")
-    colour = alt.Color("token:N", sort=tokens, scale=alt.Scale(domain=tokens, range=COLOURS[: len(tokens)] if len(tokens) > 1 else COLOURS[1:2]), legend=alt.Legend(title=None, orient="bottom", columns=3))
+    span = lambda column: alt.Scale(domain=[cloud[column].min() - .3, cloud[column].max() + .3], clamp=True) # the same at every step
+    x, y = alt.X("x:Q", title="first principal component", scale=span("x")), alt.Y("y:Q", title="second principal component", scale=span("y"))
+    colour = alt.Color("token:N", sort=tokens, scale=alt.Scale(domain=tokens, range=COLOURS[: len(tokens)] if len(tokens) > 1 else COLOURS[1:2]), legend=alt.Legend(title=None, orient="bottom", columns=3, labelLimit=220))
     dots = alt.Chart(cloud).mark_circle(size=14, color="#8a8a8a", opacity=.35).encode(x, y, tooltip="word:N")
     way = alt.Chart(track).mark_line(strokeWidth=2).encode(x, y, colour, order="step:Q", detail="token:N")
     now = alt.Chart(track.groupby("token", sort=False).tail(1)).mark_circle(size=110, opacity=1).encode(x, y, colour, tooltip=["token:N", alt.Tooltip("word:N", title="stands as"), "step:Q"])
@@ -800,7 +873,7 @@ def path_chart(cloud: pd.DataFrame, track: pd.DataFrame, near: pd.DataFrame, tok
 def attention_chart(table: pd.DataFrame, tokens: list[str], pieces: list[str]) -> alt.Chart:
     "Shares of attention as a table of tints."
     tip = [alt.Tooltip("token:N"), alt.Tooltip("piece:N", title="piece of the diagnosis"), alt.Tooltip("share:Q", title="share of attention", format=".1%")]
-    return alt.Chart(table, height=alt.Step(22)).mark_rect().encode(alt.X("token:N", sort=tokens, title="token of the note", axis=alt.Axis(labelAngle=-90, labelLimit=90)), alt.Y("piece:N", sort=pieces, title=None),
+    return alt.Chart(table, height=alt.Step(22)).mark_rect().encode(alt.X("token:N", sort=tokens, title="token of the note", axis=alt.Axis(labelAngle=-90, labelLimit=90, minExtent=90)), alt.Y("piece:N", sort=pieces, title=None),
                                                    alt.Color("share:Q", scale=alt.Scale(scheme="viridis"), legend=alt.Legend(title="share of attention", orient="bottom", format=".0%", gradientLength=160)), tooltip=tip)
 
 def attention_table(weights, tokens: list[str], pieces: list[str]) -> pd.DataFrame: # columns token, piece, share
@@ -827,7 +900,7 @@ def inside_board(inside: dict) -> None:
         now = [i for i in range(len(names)) if frame.ids[i] > SEP] or [0]
         weights, pieces = diagnosis_attention(model, inside["diagnosis"], frame.ids[now])
         table = attention_table(weights, [f"{i + 1} {p}" for i, p in zip(now, space.pieces(frame.ids[now]))], pieces)
-        with_aid("Attention to the diagnosis", "A column is a token as it stands; the brighter a cell, the more the token looks at that piece of the diagnosis.", attention_chart(table, table.token.unique().tolist(), table.piece.unique().tolist()))
+        with_aid("Attention to the diagnosis", "A column is a token as it stands; the brighter a cell, the more the token looks at that piece of the diagnosis ([CLS] and [SEP] are BERT's marks for its beginning and end).", attention_chart(table, table.token.unique().tolist(), table.piece.unique().tolist()))
     a, b = st.columns(2, gap="large")
     with a: paths_panel(so_far, names, space)
     with b: words_panel([f for _, f in film.frames], frame.step, names, space)
@@ -835,7 +908,7 @@ def inside_board(inside: dict) -> None:
 def read_inside(inside: dict) -> None:
     "What was written, and the views of it."
     note = inside["film"].last[0]
-    headline(note.diagnosis, note.seed, inside["config"], note.nearest)
+    headline(note.diagnosis, note.seed, inside["config"], note.nearest, note.checkpoint)
     st.fragment(inside_board)(inside)
 
 def paths_panel(so_far: list[Frame], names: list[str], space) -> None:
@@ -845,7 +918,7 @@ def paths_panel(so_far: list[Frame], names: list[str], space) -> None:
     chosen = st.multiselect("Tokens to follow", range(len(names)), sorted(longest), format_func=names.__getitem__, max_selections=len(COLOURS), key="followed", persist_state="session")
     track = paths(so_far, chosen, names, space)
     near = pd.concat([pd.DataFrame({"word": [], "x": [], "y": []}), *(around(so_far[-1].points[i], space, 1) for i in chosen if not so_far[-1].points[i].isnan().any())])
-    with_aid("Paths in the embedding plane", "A line is the way of a token's estimate from the middle to a word; grey dots are words, the named one is the nearest now.", path_chart(word_map(space), track, near[["word", "x", "y"]], [names[i] for i in chosen if names[i] in set(track.token)]))
+    with_aid("Paths in the embedding plane", "A line is the way of a token's estimate from the middle to a word; grey dots are words, the named one is the nearest now. A token has no path before its turn comes.", path_chart(word_map(space), track, near[["word", "x", "y"]], [names[i] for i in chosen if names[i] in set(track.token)]))
 
 def words_panel(frames: list[Frame], step: int, names: list[str], space) -> None:
     "The words that one token might have become."
@@ -855,7 +928,7 @@ def words_panel(frames: list[Frame], step: int, names: list[str], space) -> None
 
 def inside_page() -> None:
     "One note, seen from within while it is written."
-    workbench("Look inside", ask_inside, look, "inside", read_inside, "A note is written here step by step, with its clocks, paths, attention and nearest words.<br>Press <b>Look inside</b>.", (1, 3))
+    workbench("Look inside", ask_inside, look, "inside", read_inside, "A note is written here step by step, with its clocks, paths, attention and nearest words.<br>Press <b>Look inside</b>.", (2, 5))
 
 # %% ../nbs/12_app.ipynb #226a9169
 SIDES = {"a": "fast", "b": "best"} # and their presets
@@ -895,9 +968,9 @@ def ask_side(side: str) -> dict:
     preset = st.segmented_control("Preset", list(PRESETS), key=f"{side}_preset", persist_state="session", required=True, width="stretch")
     share(**{f"{side}_checkpoint": source, f"{side}_preset": preset})
     model = loaded(source)
-    return dict(model=model, preset=preset, changes=ask_expert(preset, model.checkpoint.config.max_tokens - 1, side))
+    return dict(model=model, source=source, preset=preset, changes=ask_expert(preset, model.checkpoint.config.max_tokens - 1, side))
 
-def ask_compare() -> dict | None: # what to compare, when the button was pressed
+def ask_compare() -> tuple[dict, bool]: # what to compare, and whether the button was pressed
     "The form of the page."
     names = known_names(load_model("", 0.))
     open_form("compare", {k: v for k, v in asked_fields(names).items() if k != "preset"} | {"n": within(2, "n", 1, MOST_NOTES)})
@@ -909,19 +982,27 @@ def ask_compare() -> dict | None: # what to compare, when the button was pressed
     sides = {}
     for side, column in zip(SIDES, st.columns(2, gap="large")):
         with column: sides[side] = ask_side(side)
-    if st.button("Compare", type="primary", width="stretch", key="compare"): return dict(diagnosis=diagnosis, n=n, seed=seed, sides=sides)
+    return dict(diagnosis=diagnosis, n=n, seed=seed, sides=sides), st.button("Compare", type="primary", width="stretch", key="compare")
 
 def write_side(name: str, side: dict, diagnosis: str, n: int, seed: int) -> dict:
     "The notes of one side, with what they took."
-    begun, steps, bar = time.monotonic(), 0, st.progress(0.0, f"Setting {name} …")
-    for notes, state in side["model"].stream(diagnosis, n, side["preset"], seed, **side["changes"]):
-        steps += 1
-        bar.progress(0.0, f"Setting {name}: step {steps}")
-    bar.empty()
-    return dict(notes=notes, config=describe(settings(side["preset"], **only_settings(side["changes"])), side["changes"]), figures={"Seconds": time.monotonic() - begun, "Network evaluations": steps})
+    model, changes = side["model"], side["changes"]
+    config, found = settings(side["preset"], **only_settings(changes)), model.find(diagnosis)
+    expected = expected_steps(config, found.lengths, n, changes.get("length"), len(model.batches(model.wanted(diagnosis, n), config, seed, changes.get("length"))))
+    bar = st.progress(0.0, f"Setting {name} …")
+    try:
+        model.generate(diagnosis, seed=0, length=2, preset="fast")  # what only the first note waits for is in nobody's time
+        begun, steps = time.monotonic(), 0
+        for notes, state in model.stream(diagnosis, n, side["preset"], seed, **changes):
+            steps += 1
+            bar.progress(min(steps / expected, 1.0), f"Setting {name}: step {steps} of about {max(expected, steps)}")
+        took = time.monotonic() - begun
+    finally: bar.empty()
+    return dict(notes=notes, config=f"preset {side['preset']}" + f": {describe(config, changes)}" * bool(changes), settings={"preset": side["preset"]} | changes, figures={"Seconds": took, "Network evaluations": steps})
 
 def compare(request: dict) -> None:
     "Write with both settings and measure. Raises `ValueError` for a request that cannot be."
+    with row(): st.button("Stop", icon=":material/stop:", key="stop_compare")
     results = {name.upper(): write_side(name.upper(), side, request["diagnosis"], request["n"], request["seed"]) for name, side in request["sides"].items()}
     for r in results.values(): r["figures"] |= quality(r["notes"], load_model("", 0.), phrases())
     st.session_state["compared"] = results
@@ -934,22 +1015,35 @@ def figures_table(results: dict) -> pd.DataFrame: # of text, a row a figure, a c
 
 def read_compared(results: dict) -> None:
     "Figures and notes, side by side."
+    first = next(iter(results.values()))["notes"][0]
+    st.subheader(literal(first.diagnosis), anchor=False)
+    if first.nearest: st.info(f"“{literal(first.diagnosis)}” is not a diagnosis of the training notes. It is read as text; the nearest known one is **{literal(first.nearest)}**.")
     st.table(figures_table(results), border="horizontal")
-    st.caption("Higher is likelier for ln p; fewer contradictions are better; of runs of four words, many that differ mean variety, and few that the shipped notes have mean that words stand together as in no note.")
+    st.caption("ln p: the nearer to 0, the likelier the checkpoint finds the words. Contradictions: fewer are better. Runs of four words that differ: more mean variety. Runs that the shipped notes have: few mean words side by side that no note has so. A handful of notes says little; the evaluation chapter measures a thousand.")
     st.html(legend_html())
     for column, (name, r) in zip(st.columns(2, gap="large"), results.items()):
         with column:
-            headline(f"Setting {name}", r["notes"][0].seed, r["config"], None)
+            headline(f"Setting {name}", r["notes"][0].seed, r["config"], None, r["notes"][0].checkpoint)
+            with row(f"row_{name}"): downloads(r["notes"], r["settings"], f"-{name}")
             for i, note in enumerate(r["notes"], 1):
-                with st.container(border=True): st.html(note_html(note, i, state_of(note, True)))
+                with st.container(border=True):
+                    st.html(note_html(note, i, state_of(note, True), "brief"))
+                    copy_button(note.text, i, name)
 
 def compare_page() -> None:
     "Two settings side by side."
     heading("Compare")
-    request = ask_compare()
-    if request:
-        with told(): compare(request)
-    if "compared" in st.session_state: read_compared(st.session_state["compared"])
+    request, pressed = ask_compare()
+    asked = request | {"sides": {k: side | {"model": side["model"].fingerprint} for k, side in request["sides"].items()}}
+    below = st.empty()                         # what stood here before gives way at once
+    if pressed:
+        with told(), below.container():
+            compare(request)
+            st.session_state["asked compared"] = asked
+    if "compared" in st.session_state:
+        with below.container():
+            if st.session_state["asked compared"] != asked: st.caption(":material/history: The form has changed since this was made.")
+            read_compared(st.session_state["compared"])
     else: invitation("The notes of both settings will stand here side by side, with what they took and some figures of each.<br>Change a setting, and press <b>Compare</b>.")
 
 # %% ../nbs/12_app.ipynb #a71e4256
@@ -964,7 +1058,7 @@ def surveyed(path: str, written: float, diagnosis_column: str, note_column: str)
 
 def ask_data() -> Path | None:
     "Where the notes are. Raises `ValueError` for a file that is not the reader's to use."
-    where = st.radio("Notes", (SHIPPED_NOTES, UPLOAD, PATH), key="data", persist_state="session", horizontal=True)
+    where = st.radio("Which notes", (SHIPPED_NOTES, UPLOAD, PATH), key="data", persist_state="session", horizontal=True)
     share(data=where)
     if where == SHIPPED_NOTES: return dataset_path()
     if where == UPLOAD:
@@ -977,22 +1071,28 @@ def ask_data() -> Path | None:
 def show_survey(found: dict[str, int]) -> None:
     "What would be used, cut and dropped."
     with st.container(horizontal=True, key="survey"):
-        for name, value in found.items(): st.metric(name, f"{value:,}", width=165)
+        for name, value in found.items(): st.metric(name, f"{value:,}", width=150)
 
 def ask_columns(path: Path) -> tuple[str, str]: # diagnosis and note
     "Which column is what, and what a training would make of it. Raises `ValueError` for notes that cannot be used."
     header = read_header(path)
-    guessed = guess_columns(header)
+    guessed = guess_columns(path)
     a, b = st.columns(2)
-    columns = a.selectbox("Column with the diagnosis", header, header.index(guessed[0]), key=f"diagnosis_column {path}"), b.selectbox("Column with the note", header, header.index(guessed[1]), key=f"note_column {path}")
-    show_survey(surveyed(str(path), stamp(path), *columns))
+    of = a.selectbox("Column with the diagnosis", header, header.index(guessed[0]), key=f"diagnosis_column {path}")
+    others = [h for h in header if h != of] or header
+    columns = of, b.selectbox("Column with the note", others, others.index(guessed[1]) if guessed[1] in others else 0, key=f"note_column {path}")
+    found = surveyed(str(path), stamp(path), *columns)
+    show_survey(found)
+    example = load_table(path, *columns).iloc[0]
+    st.caption(f"The first one: **{literal(example.diagnosis[:80])}** · {literal(example.note[:200])}{' …' * (len(example.note) > 200)}")
+    if found["Tokens, median note"] < 8: st.warning("Half of these notes have fewer than eight tokens. Is that the column with the notes?")
     return columns
 
 def begin(name: str, options: list[str]) -> None:
     "Start a training and turn the board to it."
-    st.session_state["begun_problem"] = ""
+    st.session_state["begun_problem"] = {}
     try: st.session_state["training"] = Path(start_job(output_named(name), options).output)
-    except ValueError as e: st.session_state["begun_problem"] = str(e)
+    except ValueError as e: st.session_state["begun_problem"] = {name: message_of(e)} # told as long as the name stands there
 
 def ask_training() -> None:
     "The form for a new training. Raises `ValueError` for notes that cannot be used."
@@ -1004,14 +1104,15 @@ def ask_training() -> None:
     name = a.text_input("Name", f"{path.stem[:30]}-1" if path != dataset_path() else "my-model", key=f"name {path}", help="The checkpoint is written to runs/NAME.pt.")
     minutes = b.number_input("Minutes", 1, 10_000, key="minutes", persist_state="session", help="It can be stopped at any time and resumed.")
     first = c.selectbox("Begin with", (ROOT, "the shipped weights"), key="first", persist_state="session", help="The shipped weights learn a small file faster; random ones take the file's own vocabulary.")
-    with st.expander("Size of the network", icon=":material/tune:"):
+    with st.expander("Size of the network"):
         a, b = st.columns(2)
         width, layers = a.select_slider("Width", [16, 64, 128, 192, 256, 384], 256, key="width", persist_state="session", disabled=first != ROOT), b.slider("Layers", 1, 12, 4, key="layers", persist_state="session", disabled=first != ROOT)
     share(minutes=minutes)
     sizes = dict(width=width, layers=layers) if first == ROOT else dict(init_from="shipped")
     options = train_options(path if path != dataset_path() else None, *columns, minutes=minutes, save_every=30, **sizes)
     st.button("Start", type="primary", width="stretch", key="start", on_click=begin, args=(name, options))
-    if st.session_state.get("begun_problem"): st.error(literal(st.session_state["begun_problem"]), icon=":material/error:")
+    problem = st.session_state.get("begun_problem", {}).get(name)
+    if problem: st.error(problem, icon=":material/error:")
 
 # %% ../nbs/12_app.ipynb #e81eb92f
 RUNNING = 180 # seconds since the last save within which a training that was started elsewhere is taken to be alive
@@ -1023,11 +1124,9 @@ def figures(log: pd.DataFrame, age: float) -> None:
     with st.container(horizontal=True):
         for name, value in numbers.items(): st.metric(name, value, width=165)
 
-def chart(title: str, data: pd.DataFrame, *axes: str) -> None:
-    "A chart with its title above, unless there is nothing to draw."
-    if data.empty: return
-    st.markdown(f"**{title}**")
-    st.altair_chart(lines(data, *axes), width="stretch")
+def chart(title: str, aid: str, data: pd.DataFrame, *axes: str) -> None:
+    "A chart with its title and how to read it, unless there is nothing to draw."
+    if not data.empty: with_aid(title, aid, lines(data, *axes))
 
 @st.cache_data(max_entries=200, show_spinner="A fresh sample …")
 def sample_note(source: str, written: float, diagnosis: str) -> tuple[int, Note]: # steps trained
@@ -1038,7 +1137,7 @@ def sample_note(source: str, written: float, diagnosis: str) -> tuple[int, Note]
 def samples_board(output: Path) -> None:
     "What the checkpoint writes now, and wrote at the last saves that this session saw."
     if not output.exists(): return
-    st.markdown("**Fresh samples**  \nThe same diagnosis and seed after every save; the newest first.")
+    st.markdown("**Fresh samples**  \nThe same diagnosis and seed after every save; the newest first. Orange words were drawn among many.")
     diagnosis = st.selectbox("Diagnosis of the samples", known_names(loaded(str(output))), key=f"sampled {output}", label_visibility="collapsed")
     seen = st.session_state.setdefault("samples", {}).setdefault((str(output), diagnosis), {})
     steps, note = sample_note(str(output), stamp(output), diagnosis)
@@ -1047,16 +1146,26 @@ def samples_board(output: Path) -> None:
 
 def resume(job: Job) -> None:
     "Go on with a training that ended."
-    st.session_state["begun_problem"] = ""
     try: start_job(Path(job.output), job.options, resume=True)
-    except ValueError as e: st.session_state["begun_problem"] = str(e)
+    except ValueError as e: st.session_state["problem"] = message_of(e)
+
+def stop(job: Job) -> None:
+    "Ask a training to end, and remember that it was asked."
+    st.session_state["stopping"] = job.pid
+    stop_job(job)
 
 def job_board(output: Path, age: float | None, ended: str | None) -> None:
     "Whether a training runs, and the buttons to stop or resume it."
     job = job_of(output)
-    if job and job.running:
-        st.success("Running." if age is not None else "Starting; the first save comes after half a minute.", icon=":material/play_circle:")
-        st.button("Stop", icon=":material/stop:", key="stop_training", on_click=stop_job, args=(job,), help="Everything is saved, and it can be resumed.")
+    problem = st.session_state.pop("problem", None)
+    if problem: st.error(problem, icon=":material/error:")
+    if job and job.running and st.session_state.get("stopping") == job.pid: st.info("Stopping; it saves what it has learned.", icon=":material/hourglass:")
+    elif job and job.running:
+        gone, all_ = time.time() - job.began, 60 * float(next((o.partition("=")[2] for o in job.options if o.startswith("--minutes=")), "nan"))
+        left = f" About {lasting(all_ - gone)} left." if gone < all_ else " It is about to end." if gone >= all_ else ""
+        st.success(("Running." if age is not None else "Starting; the first save comes after half a minute.") + left, icon=":material/play_circle:")
+        if all_ == all_: st.progress(min(gone / all_, 1.0))
+        st.button("Stop", icon=":material/stop:", key="stop_training", on_click=stop, args=(job,), help="Everything is saved, and it can be resumed.")
     elif age is not None and age < RUNNING and not job and not ended: st.success("Running. It was not started here, so stop it where it was.", icon=":material/play_circle:")
     elif age is not None:
         if ended == "finished": st.success(f"Finished {lasting(age)} ago.", icon=":material/check_circle:")
@@ -1077,11 +1186,11 @@ def training_board(output: Path) -> None:
         figures(log, age)
         with told(): samples_board(output)
         a, b = st.columns(2, gap="large")
-        with a: chart("Loss", log.set_index("tokens")[[c for c in ("valid", "next") if c in log]].rename(columns={"valid": "validation", "next": "next token (training)"}), "tokens seen")
-        with b: chart("Loss by block size (training)", by_block(log), "tokens seen")
+        with a: chart("Loss", "Validation falls as long as the notes teach something new; when it rises, the network learns them by heart.", log.set_index("tokens")[[c for c in ("valid", "next") if c in log]].rename(columns={"valid": "validation", "next": "next token (training)"}), "tokens seen")
+        with b: chart("Loss by block size (training)", "Large blocks are harder: their words are guessed without seeing each other.", by_block(log), "tokens seen")
         a, b = st.columns(2, gap="large")
-        with a: chart("Loss by noise level (training)", by_noise(log), "noise level (1 the most, 12 the least)")
-        with b: chart("Speed", by_save(log), "tokens seen", "tokens a second")
+        with a: chart("Loss by noise level (training)", "Later lines lie lower; where there is little noise, there is little to learn.", by_noise(log), "noise level (1 the most, 12 the least)")
+        with b: chart("Speed", "A dip means that the machine had other work.", by_save(log), "tokens seen", "tokens a second")
 
 def trainings() -> list[Path]: # checkpoints, newest first
     "What was or is trained here: what has a log or a job beside it."
@@ -1093,7 +1202,7 @@ def training_page() -> None:
     "Start a training, follow it, stop and resume it."
     heading("Train")
     known_ = trainings()
-    with st.expander("A new training", icon=":material/add:", expanded=not known_), told(): ask_training()
+    with st.expander("A new training", expanded=not known_), told(): ask_training()
     known_ = trainings()                       # the form may have begun one
     if not known_:
         invitation("No training has run here yet.<br>Choose notes above and press <b>Start</b>, or run <code>meddiff train</code> in this folder.")
@@ -1101,6 +1210,7 @@ def training_page() -> None:
     if st.session_state.get("training") not in known_:
         asked = st.query_params.get("training")
         st.session_state["training"] = next((o for o in known_ if str(o) == asked), known_[0])
+        if asked and str(st.session_state["training"]) != asked: st.warning(literal(f"{asked}: no such training here; the newest is shown"))
     output = st.selectbox("Training", known_, key="training", persist_state="session", help="What was trained here and in runs/, newest first.")
     share(training=output)
     st.fragment(run_every=5)(training_board)(output)
@@ -1125,9 +1235,9 @@ def card_text() -> str: # Markdown
 def about_page() -> None:
     "What it is, its numbers, its limits."
     heading("About meddiff")
-    model = choose_model()
     st.markdown(ABOUT)
     st.header("The chosen checkpoint", anchor=False)
+    model = choose_model()
     st.table(pd.Series(facts(model), name="Value").rename_axis("Figure"), border="horizontal")
     with st.expander(f"The {len(model.checkpoint.names)} known diagnoses"): st.markdown(literal(", ".join(sorted(model.checkpoint.names, key=str.lower))))
     with st.expander("The model card of the shipped checkpoint: how it was trained, what it measured"): st.markdown(card_text())

@@ -29,7 +29,9 @@ class Film:
     ):
         self.most, self.stride, self.seen, self.spaced, self.last = most, 1, 0, [], None
 
-    def add(self, frame) -> None:
+    def add(self,
+        frame, # anything
+    ) -> None:
         "The next frame."
         if len(self.spaced) == self.most: self.spaced, self.stride = self.spaced[::2], 2 * self.stride
         if self.seen % self.stride == 0: self.spaced.append(frame)
@@ -51,20 +53,20 @@ class Frame:
     points: Tensor     # (slots, d) the last estimate of x_0; NaN where there was none
 
 def look_on(
-    model: MedicalDiffusion,
-    diagnosis: Diagnosis,
+    model: MedicalDiffusion,  # that writes
+    diagnosis: Diagnosis,     # a name, any text, or several with weights
     **request,                # as `MedicalDiffusion.stream` takes it: preset, seed, length, settings
 ) -> Iterator[tuple[Note, Frame]]:
-    "Write one note, yielding it with a frame after every step."
+    "Write one note, yielding it with a frame after every step. Nothing is mended, unless `no_repeat` is asked for: what is looked at is one writing, from noise to words."
     points = None
-    for (note,), state in model.stream(diagnosis, 1, **request):
+    for (note,), state in model.stream(diagnosis, 1, **{"no_repeat": False} | request):
         if points is None: points = torch.full((state.ids.shape[1], model.checkpoint.space.d), torch.nan)
-        points[state.position] = state.x_start[0].float().cpu()
+        if state.x_start is not None: points[state.position] = state.x_start[0].float().cpu()
         yield note, Frame(state.step, state.ids[0].clone(), state.clocks[0].clone(), state.confidence[0].clone(), points.clone())
 
 def token_names(
-    frame: Frame,
-    space: EmbeddingSpace,
+    frame: Frame,          # of a note
+    space: EmbeddingSpace, # of its tokens
 ) -> list[str]:            # such as "7 fever", counted from 1
     "The tokens of a note before its end, by place and word piece."
     ids = frame.ids.tolist()
@@ -72,14 +74,14 @@ def token_names(
 
 # %% ../nbs/11b_inside.ipynb #123b6323
 def schedule_curve(
-    schedule: NoiseSchedule,
+    schedule: NoiseSchedule, # of a checkpoint
 ) -> pd.DataFrame: # columns t, log_snr, alpha_bar; a row a clock, the noisiest last
     "The noise schedule."
     return pd.DataFrame({"t": range(schedule.num_train_timesteps), "log_snr": schedule.log_snr[:-1], "alpha_bar": schedule.alphas_cumprod[:-1]})
 
 def clocks_at(
-    frame: Frame,
-    schedule: NoiseSchedule,
+    frame: Frame,              # of a note
+    schedule: NoiseSchedule,   # that it is written with
     names: Sequence[str],      # of the tokens to tell of, from the left
 ) -> pd.DataFrame:             # columns token, place (from 1), t, log_snr
     "Where tokens stand on the schedule; a written one stands at the clean end."
@@ -88,27 +90,27 @@ def clocks_at(
 
 # %% ../nbs/11b_inside.ipynb #d5f590b0
 def word_map(
-    space: EmbeddingSpace,
-    n: int = 400,
+    space: EmbeddingSpace, # of a checkpoint
+    n: int = 400,          # pieces
 ) -> pd.DataFrame: # columns word, x, y
     "The `n` most frequent word pieces in the plane of the two leading principal components."
     ids = space.counts.argsort(descending=True)[:n]
     return pd.DataFrame({"word": space.pieces(ids), "x": space.table[ids, 0], "y": space.table[ids, 1]})
 
 def paths(
-    frames: Sequence[Frame],
+    frames: Sequence[Frame],  # of a note, in order
     places: Sequence[int],    # which tokens, from 0
     names: Sequence[str],     # of all tokens
-    space: EmbeddingSpace,
+    space: EmbeddingSpace,    # of these tokens
 ) -> pd.DataFrame:            # columns token, step, word (as it stood then), x, y
     "How the estimates of some tokens moved in that plane."
-    return pd.DataFrame([dict(token=names[p], step=f.step, word=word, x=x, y=y) for p in places for f in frames if not f.points[p].isnan().any() for word, (x, y) in [(space.pieces(f.ids[p : p + 1])[0], f.points[p, :2].tolist())]],
-                        columns=["token", "step", "word", "x", "y"])
+    known = [(p, f) for p in places for f in frames if not f.points[p].isnan().any()]
+    return pd.DataFrame([(names[p], f.step, space.pieces(f.ids[p : p + 1])[0], *f.points[p, :2].tolist()) for p, f in known], columns=["token", "step", "word", "x", "y"])
 
 def around(
     point: Tensor,         # (d,)
-    space: EmbeddingSpace,
-    n: int = 4,
+    space: EmbeddingSpace, # whose words
+    n: int = 4,            # words
 ) -> pd.DataFrame:         # columns word, distance, x, y; nearest first
     "The words nearest to a point, in all dimensions."
     distance = (space.table - point).norm(dim=-1)
@@ -123,7 +125,12 @@ class Looking(Written):
         super().__init__(*args, **kwargs)
         self.weights: list[Tensor] = [] # of each layer: (batch, heads, tokens, context + tokens)
 
-    def attend(self, qk: Tensor, v: Tensor, layer: int) -> Tensor:
+    def attend(self,
+        qk: Tensor, # (2, batch, heads, tokens, head) queries and keys
+        v: Tensor,  # (batch, heads, tokens, head)
+        layer: int, # which layer asks
+    ) -> Tensor:    # (batch, tokens, width)
+        "As `Written` does, and keep the shares."
         y = super().attend(qk, v, layer)
         scores = SHARPNESS * rotate(qk[0], self.angles).to(v.dtype) @ self.keys[layer].mT
         self.weights.append(scores.masked_fill(~self.mask, -torch.inf).softmax(-1))
@@ -131,8 +138,8 @@ class Looking(Written):
 
 @torch.no_grad()
 def diagnosis_attention(
-    model: MedicalDiffusion,
-    diagnosis: str,
+    model: MedicalDiffusion,   # that reads
+    diagnosis: str,            # a name, or any text
     ids: Tensor,               # (tokens,) of a note; [PAD] is looked at too
 ) -> tuple[Tensor, list[str]]: # (layers, tokens, pieces) the share of attention, mean of the heads; the pieces
     "How much each token of a note looks at each word piece of its diagnosis, when the note is read."
@@ -147,10 +154,10 @@ def diagnosis_attention(
 
 # %% ../nbs/11b_inside.ipynb #cd85aeb4
 def nearest_words(
-    frames: Sequence[Frame],
+    frames: Sequence[Frame], # of a note, in order
     place: int,              # of the token, from 0
-    space: EmbeddingSpace,
-    n: int = 5,
+    space: EmbeddingSpace,   # whose words
+    n: int = 5,              # words
 ) -> pd.DataFrame:           # a row a step, a column a word: the last word first, then by how long they were nearest
     "Distances from a token's estimate to the words it might have become."
     seen = [f for f in frames if not f.points[place].isnan().any()]
