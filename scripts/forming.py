@@ -167,7 +167,7 @@ def drawn(film: Film, sheet: Sheet) -> str:
     note = f'{left} y="66"' if sheet.stacked else f'x="{sheet.width - sheet.margin}" y="44" text-anchor="end"'
     many, only = '<tspan class="a">■</tspan> one of many words it might have drawn', '<tspan class="d">■</tspan> nearly the only one'
     legend = [many, only] if sheet.stacked else [f"{many}  {only}"]
-    style = STYLE.replace("14.5px", f"{sheet.small}px")
+    style = STYLE.replace("14.5px", f"{sheet.small}px").replace("19px", "17px" if sheet.stacked else "19px")
     moving = f"@media (prefers-reduced-motion:no-preference){{g[class]{{animation-duration:{seconds:.1f}s;animation-timing-function:step-end;animation-iteration-count:{ROUNDS}}}{''.join(rules)}#still:target~g{{animation:none}}}}"
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {sheet.width} {high:.0f}" width="{sheet.width}" height="{high:.0f}" role="img" aria-labelledby="t d" font-size="{sheet.font}">',
