@@ -571,9 +571,9 @@ def ln_p(self: MedicalDiffusion,
     ids: Tensor,   # (batch, tokens)
     found: Found,
     start: int,    # as far as all are the same
-) -> Tensor:       # (batch,)
-    "ln p of what comes from `start` on, given what stands before it; 0 of a network that predicts points, to which all texts are alike."
-    if self.checkpoint.config.prediction_type != "token": return torch.zeros(len(ids))
+) -> Tensor:       # (batch, tokens from `start` on)
+    "ln p of each token from `start` on, given what stands before it; 0 of a network that predicts points, to which all texts are alike."
+    if self.checkpoint.config.prediction_type != "token": return torch.zeros(len(ids), ids.shape[1] - start)
     model, space, ids, (b, n) = self.checkpoint.model, self.checkpoint.space, ids.to(self.device), ids.shape
     cache = model.start(*(x.to(self.device) for x in contexts([found])), n)
     write = lambda rows, first, last: model.write(cache, space.table.to(self.device)[ids[:rows, first:last]], torch.arange(first, last, device=self.device))
@@ -586,16 +586,23 @@ def ln_p(self: MedicalDiffusion,
     if n > 1: logits.append(model.output(write(b, max(start - 1, 0), n - 1), cache.readout))
     out = torch.cat(logits, 1)
     out[..., PAD] = -torch.inf
-    return out.log_softmax(-1).gather(-1, ids[:, start:, None]).sum((1, 2)).cpu()
+    return out.log_softmax(-1).gather(-1, ids[:, start:, None])[..., 0].cpu()
 
+TORN = -8. # ln p below which a text does not go on from a filling: one token in a thousand of held-out notes
 TWO_MARKS = re.compile(r"[.,:;!?]\s*[.,:;!]")
 
 @patch
-def weigh(self: MedicalDiffusion, ids: Tensor, found: Found, start: int, config: SamplingConfig) -> Tensor:
-    "`ln_p`, and nearly nothing for a text that says something twice or has two marks in a row, as no note of ours does. Where all texts do, since what stands around a gap stays, nothing changes."
-    texts = [self.checkpoint.restorer.restore(x) for x in ids.tolist()] if config.no_repeat else []
-    faulty = torch.tensor([(said_twice(t) is not None) + len(TWO_MARKS.findall(t)) for t in texts] or [0])
-    return self.ln_p(ids, found, start) - 100. * faulty
+def weigh(self: MedicalDiffusion,
+    ids: Tensor,             # (batch, tokens)
+    found: Found,
+    gap: slice,              # where a filling stands; what is left of it is the same in all
+    config: SamplingConfig,
+) -> Tensor:                 # (batch,)
+    "ln p of texts, and nearly nothing for one that says something twice, has two marks in a row, or goes on behind its filling as no note does. Where all texts do, since what stands around a gap stays, nothing changes."
+    ln = self.ln_p(ids, found, gap.start)
+    faulty = (ln[:, gap.stop - gap.start :][:, :1] < TORN).sum(1)
+    if config.no_repeat: faulty = faulty + torch.tensor([(said_twice(t) is not None) + len(TWO_MARKS.findall(t)) for t in map(self.checkpoint.restorer.restore, ids.tolist())])
+    return ln.sum(1) - 100. * faulty
 
 @patch
 @torch.no_grad()
@@ -604,7 +611,7 @@ def land(self: MedicalDiffusion, found: Found, index: int, state: State, words: 
     keep, alone = max(length - TAIL, 0), replace(config, block_size=1, num_inference_steps=1, ramp=0.)
     keys = [(seed, found.name, f"{index}.end.{k}") for k in range(tries)]
     for new in self.sampled([found] * tries, keys, alone, torch.full((tries,), length), given=state.ids[0, :keep] if keep else None, rule=words.rule): pass
-    weight = self.ln_p(new.ids[:, : length + 1], found, keep) - new.log_prior[:, keep:length].sum(1)
+    weight = self.ln_p(new.ids[:, : length + 1], found, keep).sum(1) - new.log_prior[:, keep:length].sum(1)
     texts = [self.checkpoint.restorer.restore(ids[:length]) for ids in new.ids]
     fits = torch.tensor([not any(p.search(t) for p in words.avoid) and all(p.search(t) for p, _ in words.must) and not (config.no_repeat and said_twice(t) is not None) for t in texts])
     if not fits.any(): return state
@@ -722,7 +729,7 @@ def choose(self: MedicalDiffusion, gapped: Gapped, tokens: list[list[int]], foun
             begins, before_mark = ends_of(pieces, tokens, g, self.marks)
             state = self.complete(found, given, keys, config, [at[g].start] * begins, [at[g].stop - 1] * before_mark, here)
             until = at[g + 1].start if g + 1 < len(at) else len(given)                # as far as the text stands
-            after = self.weigh(state.ids[:, :until], found, at[g].start, config)
+            after = self.weigh(state.ids[:, :until], found, at[g], config)
             tried += state.ids[:, here].tolist()
             known += state.confidence[:, here]
             weights.append(after - state.log_prior[:, here].sum(1))
@@ -749,7 +756,7 @@ def redraw(self: MedicalDiffusion,
     "Draw parts of a filling anew, with all around them in sight, each time going on with one of what there is then, as likely as it makes the text (Gibbs sampling among the proposals)."
     chance, f = luck(f"{key}|redraw"), filling
     dice = lambda n: int(torch.randint(n, (1,), generator=chance))
-    ln = self.weigh(f.ids[None, : f.until], found, f.at.start, config)
+    ln = self.weigh(f.ids[None, : f.until], found, f.at, config)
     for r in range(3 * tries):
         n = f.at.stop - f.at.start
         size = 1 + dice(min(n, PART))
@@ -760,7 +767,7 @@ def redraw(self: MedicalDiffusion,
         state = self.complete(found, open_, [(key, r, k) for k in range(3 * tries)], config, [f.at.start] * ends[0], [stop - 1] * ends[1], torch.arange(part.start, part.stop))
         rows = list({tuple(ids): i for i, ids in enumerate(state.ids[:, part].tolist()) if ids != f.ids[first : first + size].tolist()}.values())
         if not rows: continue
-        lns = torch.cat([ln, self.weigh(state.ids[rows, : f.until + more], found, f.at.start, config)])
+        lns = torch.cat([ln, self.weigh(state.ids[rows, : f.until + more], found, slice(f.at.start, stop), config)])
         chosen = int(torch.multinomial(lns.double().softmax(0), 1, generator=chance))
         if not chosen: continue
         row, ln, at = rows[chosen - 1], lns[chosen, None], f.at.start

@@ -470,6 +470,7 @@ def shots(tab, name: str):
     (folder := APP.parent / "screenshots").mkdir(exist_ok=True)
     size = tab.viewport_size
     tab.set_viewport_size({"width": size["width"], "height": 3600 if size["width"] < 800 else 1700})
+    tab.mouse.move(0, 0)  # what a slider shows while the pointer rests on it fades in
     for scheme in ("dark", "light"):
         tab.emulate_media(color_scheme=scheme)
         tab.wait_for_timeout(300)
@@ -598,3 +599,18 @@ def test_what_is_typed_counts_without_enter(tab, server):
     tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     tab.wait_for_url(lambda url: "diagnosis=Zebra+fever" in url)
     tab.get_by_text("is not a diagnosis of the training notes").first.wait_for()
+
+
+def test_back_leads_to_the_page_before(tab, server):
+    "Not through every setting that the address has followed."
+    goto(tab, f"{server}/?diagnosis=Gout&n=1&preset=fast&seed=1")
+    for seed in ("2", "3"):
+        tab.locator(".st-key-seed input").fill(seed)
+        tab.keyboard.press("Enter")
+        tab.wait_for_url(lambda url, seed=seed: f"seed={seed}" in url)
+    tab.get_by_role("link", name="Fill and edit").first.click()
+    tab.wait_for_url(lambda url: "/edit?" in url and "seed=3" in url)
+    settled(tab)
+    tab.go_back()
+    tab.get_by_role("button", name="Generate").wait_for()
+    tab.wait_for_url(lambda url: "/edit" not in url and "diagnosis=Gout" in url and "seed=3" in url)
