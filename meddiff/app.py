@@ -321,7 +321,7 @@ CSS = """<style>
 .empty { min-height: 20rem; display: grid; place-content: center; text-align: center; border: 1px dashed rgba(128,128,128,.5); border-radius: .6rem; padding: 1.5rem; line-height: 1.7 }
 .empty p { margin: 0; text-wrap: balance }
 .note.brief { min-height: 0; margin: .3rem 0 .8rem }
-@media (max-width: 640px) { .note:not(.brief) { min-height: 20rem } .empty { min-height: 10rem } [data-testid="stHorizontalBlock"] { row-gap: 1rem } }
+@media (max-width: 640px) { .note:not(.brief) { min-height: 20rem } .empty { min-height: 10rem } [data-testid="stToolbar"] { padding-right: .6rem } [data-testid="stHorizontalBlock"] { row-gap: 1rem } }
 </style>"""
 
 def message_of(
@@ -350,7 +350,12 @@ PAGE_JS = """export default function({ parentElement }) {
   // The address follows every setting; Back shall lead to the page before, not through all of them.
   if (!history.meddiff) {
     const push = history.pushState.bind(history);
-    history.pushState = (state, title, url) => url && new URL(url, location.href).pathname === location.pathname ? history.replaceState(state, title, url) : push(state, title, url);
+    history.pushState = (state, title, url) => {
+      if (url && new URL(url, location.href).pathname === location.pathname) return history.replaceState(state, title, url);
+      push(state, title, url);
+      // On a telephone the list of pages lies over the page that was chosen in it.
+      if (innerWidth < 640) page.querySelector('[data-testid="stSidebar"][data-collapsed="false"] [data-testid="stSidebarCollapseButton"] button')?.click();
+    };
     history.meddiff = true;
   }
   return () => page.removeEventListener("pointerdown", leave, true);
