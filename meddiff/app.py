@@ -13,10 +13,10 @@ __all__ = ['WORD', 'MARKABLE', 'CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEE
            'file_stem', 'literal', 'cut', 'number', 'source_name', 'one_of', 'within', 'among', 'from_query',
            'open_form', 'set_default', 'remember', 'share', 'expected_steps', 'describe', 'find_checkpoints',
            'load_model', 'message_of', 'told', 'framed', 'heading', 'invitation', 'sources', 'facts', 'loaded',
-           'choose_model', 'comma_words', 'expert_fields', 'expert_key', 'expert', 'in_address', 'ask_expert',
-           'only_settings', 'with_typed', 'known_names', 'asked_fields', 'ask_diagnosis', 'aliases', 'like',
-           'ask_preset', 'new_seed', 'ask_seed', 'ask', 'note_html', 'headline', 'row', 'cards', 'scrubber', 'watch',
-           'in_view', 'copy_button', 'state_of', 'downloads', 'read', 'steps_board', 'workbench', 'write_page',
+           'choose_model', 'comma_words', 'size_named', 'expert_fields', 'expert_key', 'expert', 'in_address',
+           'ask_expert', 'only_settings', 'with_typed', 'known_names', 'asked_fields', 'ask_diagnosis', 'aliases',
+           'like', 'ask_preset', 'new_seed', 'ask_seed', 'ask', 'note_html', 'headline', 'row', 'cards', 'scrubber',
+           'watch', 'in_view', 'copy_button', 'state_of', 'downloads', 'read', 'steps_board', 'workbench', 'write_page',
            'take_example', 'take_written', 'ask_note', 'apart', 'mark', 'ask_edit', 'edit', 'change_html',
            'read_edited', 'edit_page', 'ask_inside', 'look', 'with_aid', 'place_colour', 'lines', 'schedule_chart',
            'path_chart', 'attention_chart', 'attention_table', 'distance_chart', 'inside_board', 'read_inside',
@@ -275,7 +275,8 @@ def describe(
     blocks = f"blocks of {config.block_size}" if config.block_size and config.block_size > 1 else "a token at a time" if config.block_size else "the whole note at once"
     steps = f"{n} steps{each}" if config.substeps == 1 else f"{n} evaluation{'s' * (n > 1)} and {n * config.substeps} reverse steps{each}"
     if config.passes: blocks += ", guessed ahead" + f" in at most {config.passes} evaluations" * (config.passes < 100)
-    extra = [f"top-p {config.top_p:g}"] * (config.top_p < 1) + [f"ramp {config.ramp:g}"] * (config.ramp > 0) + [f"guidance {config.guidance_scale:g}"] * (config.guidance_scale != 1) + ["items may come twice"] * (not config.no_repeat)
+    told_ = {f"top-p {config.top_p:g}": config.top_p < 1, f"ramp {config.ramp:g}": config.ramp > 0, f"guidance {config.guidance_scale:g}": config.guidance_scale != 1, "items may come twice": not config.no_repeat}
+    extra = [words for words, holds in told_.items() if holds]
     wanted = [f"{asked.get('length')} tokens"] * ("length" in asked) + [f"{word} “{w}”" for key, word in (("must", "with"), ("avoid", "without")) for w in asked.get(key, ())]
     return ", ".join([blocks, steps, config.sampler, f"temperature {config.temperature:g}", *extra, *wanted])
 
@@ -319,6 +320,7 @@ CSS = """<style>
 .legend { font-size: .85rem; line-height: 2 }
 .legend span { border-radius: .25em; padding: .12em .45em; margin-left: .35em; font-variant-numeric: tabular-nums; outline: 1px solid rgba(128,128,128,.35) }
 .empty { min-height: 20rem; display: grid; place-content: center; text-align: center; border: 1px dashed rgba(128,128,128,.5); border-radius: .6rem; padding: 1.5rem; line-height: 1.7 }
+.status { font-size: .875rem; opacity: .8; margin: 0 }
 .empty p { margin: 0; text-wrap: balance }
 .note.brief { min-height: 0; margin: .3rem 0 .8rem }
 @media (max-width: 640px) { .note:not(.brief) { min-height: 20rem } .empty { min-height: 10rem } [data-testid="stToolbar"] { padding-right: .6rem } [data-testid="stHorizontalBlock"] { row-gap: 1rem } }
@@ -418,13 +420,17 @@ def comma_words(
     "What stands between commas."
     return [w.strip() for w in text.split(",") if w.strip()]
 
+def size_named(text: str, name: str) -> int | str:
+    "A block size in an address. Raises `ValueError` for another."
+    return next(s for s in SIZES if str(s) == one_of(text, name, list(map(str, SIZES))))
+
 def expert_fields(
     most: int, # longest length in tokens
 ) -> Fields:
     "Expert settings in an address; their defaults are the preset's."
-    size = lambda text: next(s for s in SIZES if str(s) == one_of(text, "block", list(map(str, SIZES))))
-    return {"block": (None, size), "steps": within(None, "steps", 1, 1000), "substeps": within(None, "substeps", 1, 64), "sampler": among(None, "sampler", SAMPLERS), "temperature": within(None, "temperature", .1, 1.5, float), "top_p": within(None, "top_p", .05, 1, float),
-            "ramp": within(None, "ramp", 0, 512, float), "guidance": within(None, "guidance", 0, 4, float), "length": within(None, "length", 1, most), "must": (None, str), "avoid": (None, str),
+    return {"block": (None, lambda text: size_named(text, "block")), "steps": within(None, "steps", 1, 1000), "substeps": within(None, "substeps", 1, 64), "sampler": among(None, "sampler", SAMPLERS),
+            "temperature": within(None, "temperature", .1, 1.5, float), "top_p": within(None, "top_p", .05, 1, float), "ramp": within(None, "ramp", 0, 512, float), "guidance": within(None, "guidance", 0, 4, float),
+            "length": within(None, "length", 1, most), "must": (None, str), "avoid": (None, str),
             "no_repeat": (None, lambda text: one_of(text, "no_repeat", ("True", "False")) == "True")}
 
 def expert_key(
@@ -674,7 +680,7 @@ def read(
     headline(notes[0].diagnosis, notes[0].seed, written["config"], notes[0].nearest, notes[0].checkpoint)
     with row():
         downloads(notes, written["settings"])
-        st.caption(f"{'Done' if written['finished'] else 'Stopped'} after {written['film'].last[0]} steps, {written['seconds']:.1f} s")
+        st.html(f'<p class="status" role="status">{"Done" if written["finished"] else "Stopped"} after {written["film"].last[0]} steps, {written["seconds"]:.1f} s</p>')
     st.fragment(steps_board)(written)
 
 def steps_board(written: dict) -> None:
@@ -821,7 +827,13 @@ def edit_page() -> None:
 
 # %% ../nbs/12_app.ipynb #aeab1449
 COLOURS = "#6a4fb3 #3f7fd0 #1fa0a8 #3aa856 #c39a1c #e0643c".split() # the first to the last of an order
-INSIDE_FIELDS: Fields = {"seed": within(0, "seed", 0, MOST_SEED), "blocks": (WHOLE, lambda text: next(s for s in SIZES if str(s) == one_of(text, "blocks", list(map(str, SIZES))))), "tokens": within(40, "tokens", 8, 120), "evaluations": within(80, "evaluations", 8, 200), "lead": within(3., "lead", 0, 32, float)}
+INSIDE_FIELDS: Fields = {
+    "seed": within(0, "seed", 0, MOST_SEED),
+    "blocks": (WHOLE, lambda text: size_named(text, "blocks")),
+    "tokens": within(40, "tokens", 8, 120),
+    "evaluations": within(80, "evaluations", 8, 200),
+    "lead": within(3., "lead", 0, 32, float),
+}
 
 def ask_inside(
     model: MedicalDiffusion,
@@ -868,7 +880,9 @@ def lines(
 ) -> alt.Chart:
     "Lines in the order of their columns, coloured from dark to bright; readable on a light and a dark page."
     names, long = list(map(str, data)), data.set_axis(list(map(str, data)), axis=1).rename_axis("x").reset_index().melt("x", var_name="line", value_name="y").dropna()
-    colour = alt.Color("line:N", sort=names, scale=alt.Scale(domain=names, range=[COLOURS[round(i * (len(COLOURS) - 1) / max(len(names) - 1, 1))] for i in range(len(names))]), legend=alt.Legend(title=None, orient="bottom", columns=2, labelLimit=240) if len(names) > 1 else None)
+    spread = [COLOURS[round(i * (len(COLOURS) - 1) / max(len(names) - 1, 1))] for i in range(len(names))]
+    legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=240) if len(names) > 1 else None
+    colour = alt.Color("line:N", sort=names, scale=alt.Scale(domain=names, range=spread), legend=legend)
     tip = [alt.Tooltip("line:N", title=" "), alt.Tooltip("x:Q", title=x, format=","), alt.Tooltip("y:Q", title=y, format=",.3~f")]
     return alt.Chart(long, height=330).mark_line(point=len(data) == 1).encode(alt.X("x:Q", title=x, axis=alt.Axis(format="~s", tickCount=6)), alt.Y("y:Q", title=y, scale=alt.Scale(zero=False)), colour, tooltip=tip)
 
@@ -876,7 +890,8 @@ def schedule_chart(curve: pd.DataFrame, clocks: pd.DataFrame) -> alt.LayerChart:
     "The noise schedule, with the tokens on it."
     line = alt.Chart(curve.iloc[::5]).mark_line(color="#8a8a8a").encode(alt.X("t:Q", title="clock t (0 clean, 999 pure noise)"), alt.Y("log_snr:Q", title="log-SNR"))
     tip = [alt.Tooltip("token:N", title="token"), alt.Tooltip("t:Q", title="clock"), alt.Tooltip("log_snr:Q", title="log-SNR", format=".2f")]
-    return (line + alt.Chart(clocks).mark_circle(size=70, opacity=.9).encode(alt.X("t:Q"), alt.Y("log_snr:Q"), place_colour(len(clocks), legend=alt.Legend(orient="bottom", gradientLength=160)), tooltip=tip)).properties(height=300)
+    colour = place_colour(len(clocks), legend=alt.Legend(orient="bottom", gradientLength=160))
+    return (line + alt.Chart(clocks).mark_circle(size=70, opacity=.9).encode(alt.X("t:Q"), alt.Y("log_snr:Q"), colour, tooltip=tip)).properties(height=300)
 
 def path_chart(cloud: pd.DataFrame, track: pd.DataFrame, near: pd.DataFrame, tokens: list[str]) -> alt.LayerChart:
     "Paths of tokens over the words, with the words nearest to where they are now."
@@ -919,7 +934,8 @@ def inside_board(inside: dict) -> None:
         now = [i for i in range(len(names)) if frame.ids[i] > SEP] or [0]
         weights, pieces = diagnosis_attention(model, inside["diagnosis"], frame.ids[now])
         table = attention_table(weights, [f"{i + 1} {p}" for i, p in zip(now, space.pieces(frame.ids[now]))], pieces)
-        with_aid("Attention to the diagnosis", "A column is a token as it stands; the brighter a cell, the more the token looks at that piece of the diagnosis ([CLS] and [SEP] are BERT's marks for its beginning and end).", attention_chart(table, table.token.unique().tolist(), table.piece.unique().tolist()))
+        aid = "A column is a token as it stands; the brighter a cell, the more the token looks at that piece of the diagnosis ([CLS] and [SEP] are BERT's marks for its beginning and end)."
+        with_aid("Attention to the diagnosis", aid, attention_chart(table, table.token.unique().tolist(), table.piece.unique().tolist()))
     a, b = st.columns(2, gap="large")
     with a: paths_panel(so_far, names, space)
     with b: words_panel([f for _, f in film.frames], frame.step, names, space)
@@ -937,7 +953,8 @@ def paths_panel(so_far: list[Frame], names: list[str], space) -> None:
     chosen = st.multiselect("Tokens to follow", range(len(names)), sorted(longest), format_func=names.__getitem__, max_selections=len(COLOURS), key="followed", persist_state="session")
     track = paths(so_far, chosen, names, space)
     near = pd.concat([pd.DataFrame({"word": [], "x": [], "y": []}), *(around(so_far[-1].points[i], space, 1) for i in chosen if not so_far[-1].points[i].isnan().any())])
-    with_aid("Paths in the embedding plane", "A line is the way of a token's estimate from the middle to a word; grey dots are words, the named one is the nearest now. A token has no path before its turn comes.", path_chart(word_map(space), track, near[["word", "x", "y"]], [names[i] for i in chosen if names[i] in set(track.token)]))
+    aid = "A line is the way of a token's estimate from near the middle to a word; grey dots are words, the named one is the nearest now. A token has no path before its turn comes."
+    with_aid("Paths in the embedding plane", aid, path_chart(word_map(space), track, near[["word", "x", "y"]], [names[i] for i in chosen if names[i] in set(track.token)]))
 
 def words_panel(frames: list[Frame], step: int, names: list[str], space) -> None:
     "The words that one token might have become."
@@ -1205,7 +1222,9 @@ def training_board(output: Path) -> None:
         figures(log, age)
         with told(): samples_board(output)
         a, b = st.columns(2, gap="large")
-        with a: chart("Loss", "Validation falls as long as the notes teach something new; when it rises, the network learns them by heart.", log.set_index("tokens")[[c for c in ("valid", "next") if c in log]].rename(columns={"valid": "validation", "next": "next token (training)"}), "tokens seen")
+        losses = {"valid": "validation", "next": "next token (training)"}
+        curves = log.set_index("tokens")[[c for c in losses if c in log]].rename(columns=losses)
+        with a: chart("Loss", "Validation falls as long as the notes teach something new; when it rises, the network learns them by heart.", curves, "tokens seen")
         with b: chart("Loss by block size (training)", "Large blocks are harder: their words are guessed without seeing each other.", by_block(log), "tokens seen")
         a, b = st.columns(2, gap="large")
         with a: chart("Loss by noise level (training)", "Later lines lie lower; where there is little noise, there is little to learn.", by_noise(log), "noise level (1 the most, 12 the least)")

@@ -50,7 +50,9 @@ def settings(
     if unknown: raise ValueError(f"unknown setting {min(unknown)!r}: choose among {', '.join(base)}")
     size = changes.get("block_size", base["block_size"])
     if size != 1 or changes.get("sampler") not in (None, "ddim", "dpm++") or changes.get("eta"): base["passes"] = 0 # a guess can be checked where a token's noise decides it
-    if size != base["block_size"]: base |= dict(num_inference_steps=100, ramp=128., temperature=.8) if size is None else dict(num_inference_steps=2 * size, ramp=float(size), substeps=4, temperature=.9) if isinstance(size, int) and 1 < size <= 500 else {}
+    if size == base["block_size"]: pass
+    elif size is None: base |= dict(num_inference_steps=100, ramp=128., temperature=.8)
+    elif isinstance(size, int) and 1 < size <= 500: base |= dict(num_inference_steps=2 * size, ramp=float(size), substeps=4, temperature=.9)
     return SamplingConfig(**base | {k: v for k, v in changes.items() if v is not None or k == "block_size"})
 
 # %% ../nbs/09_pipeline.ipynb #384b5317
@@ -262,8 +264,15 @@ class Draft:
         self.state = new
 
 @patch
-def flawed(self: MedicalDiffusion, draft: Draft, words: Words, config: SamplingConfig, seed: int, length: int | None, tries: int = 50) -> bool:
-    "Whether a draft lacks a word, has one it may not, or says something twice; then it is settled what of it is kept. Raises `ValueError` if `tries` do not do for the words; what is said twice may stand after half of them."
+def send_back(self: MedicalDiffusion,
+    draft: Draft,          # told what of it is kept, if it is sent back
+    words: Words,          # that it must have and may not have
+    config: SamplingConfig,
+    seed: int,
+    length: int | None,    # in tokens, if it is told
+    tries: int = 50,       # before it is given up
+) -> bool:                 # whether it was
+    "Send a draft back to be written anew from where it lacks a word, has one it may not, or says something twice. Raises `ValueError` if `tries` do not do for the words; what is said twice may stand after half of them."
     ids = draft.state.ids[0]
     ids = ids[: ids.tolist().index(SEP)] if SEP in ids else ids[ids != PAD]
     text, spans = self.checkpoint.restorer.restore(ids), self.checkpoint.restorer.spans(ids)
@@ -363,7 +372,7 @@ def stream(self: MedicalDiffusion,
     avoid: Sequence[str] = (),      # words that may not
     **changes,                      # see `settings`
 ) -> Iterator[tuple[list[Note], State]]:
-    "Generate, yielding the notes as they stand after every step. All are denoised as one batch, whole notes one batch after another (see `batches`); then those with a flaw are written anew from there (see `flawed`)."
+    "Generate, yielding the notes as they stand after every step. All are denoised as one batch, whole notes one batch after another (see `batches`); then those with a flaw are written anew from there (see `send_back`)."
     config, seed, wanted, words = settings(preset, **changes), draw_seed(seed), self.wanted(diagnosis, n), self.words(must, avoid)
     notes, drafts = [self.note(f, i, seed, [], []) for f, i in wanted], []
     def shown(places: list[int], state: State) -> tuple[list[Note], State]:
@@ -373,7 +382,7 @@ def stream(self: MedicalDiffusion,
         for state in self.states([wanted[p] for p in places], config, seed, length, words.rule): yield shown(places, state)
         drafts += [Draft(p, *wanted[p], state.of(row)) for row, p in enumerate(places)]
     open_ = drafts
-    while open_ := [d for d in open_ if self.flawed(d, words, config, seed, length)]:
+    while open_ := [d for d in open_ if self.send_back(d, words, config, seed, length)]:
         size = side_by_side(config, len(open_))
         for group in (open_[i : i + size] for i in range(0, len(open_), size)):
             for state in self.anew(group, words, config, seed, length): yield shown([d.place for d in group], state)
@@ -443,8 +452,8 @@ def in_batches(self: MedicalDiffusion,
             drafts = [Draft(p, *wanted[p], state.of(row)) for row, p in enumerate(places)]
         size = side_by_side(config, batch_size)
         while True:
-            flawed = [d for d in drafts if self.flawed(d, words, config, seed, length)]
-            done, waiting = done + [d for d in drafts if d not in flawed], waiting + flawed
+            back = [d for d in drafts if self.send_back(d, words, config, seed, length)]
+            done, waiting = done + [d for d in drafts if d not in back], waiting + back
             if len(waiting) < (size if places else 1): break
             drafts, waiting = waiting[:size], waiting[size:]
             for _ in self.anew(drafts, words, config, seed, length): pass
@@ -713,7 +722,15 @@ def complete(self: MedicalDiffusion, found: Found, given: Tensor, keys: list[tup
 
 @patch
 @torch.no_grad()
-def choose(self: MedicalDiffusion, gapped: Gapped, tokens: list[list[int]], found: Found, config: SamplingConfig, seed: int, index: int, tries: int) -> tuple[list[list[int]], list[Tensor]]: # of each gap its tokens, and how surely each stands
+def choose(self: MedicalDiffusion,
+    gapped: Gapped,
+    tokens: list[list[int]], # of its pieces
+    found: Found,
+    config: SamplingConfig,
+    seed: int,
+    index: int,              # which of the versions
+    tries: int,              # of each length
+) -> tuple[list[list[int]], list[Tensor]]: # of each gap its tokens, and how surely each stands
     "Fill gaps one by one from the left, each resampled from tries, of several lengths where none is told, and then redrawn in parts."
     pieces, told, open_end, lengths = gapped.pieces, gapped.told, gapped.open_end, gapped.lengths
     sure: list[Tensor] = []
