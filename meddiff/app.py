@@ -884,7 +884,7 @@ def lines(
     legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=240) if len(names) > 1 else None
     colour = alt.Color("line:N", sort=names, scale=alt.Scale(domain=names, range=spread), legend=legend)
     tip = [alt.Tooltip("line:N", title=" "), alt.Tooltip("x:Q", title=x, format=","), alt.Tooltip("y:Q", title=y, format=",.3~f")]
-    return alt.Chart(long, height=330).mark_line(point=len(data) == 1).encode(alt.X("x:Q", title=x, axis=alt.Axis(format="~s", tickCount=6)), alt.Y("y:Q", title=y, scale=alt.Scale(zero=False)), colour, tooltip=tip)
+    return alt.Chart(long, height=330).mark_line(point=len(data) == 1).encode(alt.X("x:Q", title=x, axis=alt.Axis(format="~s", tickCount=6)), alt.Y("y:Q", title=y, scale=alt.Scale(zero=not y.startswith("loss"))), colour, tooltip=tip)
 
 def schedule_chart(curve: pd.DataFrame, clocks: pd.DataFrame) -> alt.LayerChart:
     "The noise schedule, with the tokens on it."
@@ -1225,7 +1225,7 @@ def training_board(output: Path) -> None:
         losses = {"valid": "validation", "next": "next token (training)"}
         curves = log.set_index("tokens")[[c for c in losses if c in log]].rename(columns=losses)
         with a: chart("Loss", "Validation falls as long as the notes teach something new; when it rises, the network learns them by heart.", curves, "tokens seen")
-        with b: chart("Loss by block size (training)", "Large blocks are harder: their words are guessed without seeing each other.", by_block(log), "tokens seen")
+        with b: chart("Loss by block size (training)", "Each line is a block size. Blocks of many words stay harder, since their words are guessed without seeing each other.", by_block(log), "tokens seen")
         a, b = st.columns(2, gap="large")
         with a: chart("Loss by noise level (training)", "Later lines lie lower; where there is little noise, there is little to learn.", by_noise(log), "noise level (1 the most, 12 the least)")
         with b: chart("Speed", "A dip means that the machine had other work.", by_save(log), "tokens seen", "tokens a second")
