@@ -54,10 +54,14 @@ class Value(Strict):
 
 # %% ../nbs/00b_checker.ipynb #8c9e9eb2
 MASS = {"kg": 1e6, "g": 1e3, "mg": 1., "mcg": 1e-3, "ng": 1e-6} # in mg
-ROUTES = {"PO": "po, by mouth, orally, oral, swallowed, to swallow, tablet, capsule, chewed, per os", "IV": "iv, intravenous, intravenously", "IM": "im, intramuscular, intramuscularly", "SC": "sc, subcutaneous, subcutaneously, subcut, sq, subq",
-    "SL": "sl, sublingual, sublingually, under the tongue, buccal", "PR": "pr, rectally, rectal, suppository", "PV": "pv, vaginally, intravaginally, pessary", "inhaled": "inhaled, inhaler, inhalation, inhale",
-    "nebulized": "nebulized, nebulizer, neb, nebule", "topical": "topical, topically, cream, ointment, lotion, to the skin, gel", "nasal": "intranasal, intranasally, nasal spray, nasally", "eye": "to the eye, eye drop, ophthalmic",
-    "ear": "to the ear, ear drop, otic", "patch": "patch, transdermal, transdermally", "spinal": "intrathecal, intrathecally, epidural, epidurally", "joint": "intra articular, intraarticular"}
+ROUTES = {
+    "PO": "po, by mouth, orally, oral, swallowed, to swallow, tablet, capsule, chewed, per os", "IV": "iv, intravenous, intravenously",
+    "IM": "im, intramuscular, intramuscularly", "SC": "sc, subcutaneous, subcutaneously, subcut, sq, subq",
+    "SL": "sl, sublingual, sublingually, under the tongue, buccal", "PR": "pr, rectally, rectal, suppository",
+    "PV": "pv, vaginally, intravaginally, pessary", "inhaled": "inhaled, inhaler, inhalation, inhale",
+    "nebulized": "nebulized, nebulizer, neb, nebule", "topical": "topical, topically, cream, ointment, lotion, to the skin, gel",
+    "nasal": "intranasal, intranasally, nasal spray, nasally", "eye": "to the eye, eye drop, ophthalmic", "ear": "to the ear, ear drop, otic",
+    "patch": "patch, transdermal, transdermally", "spinal": "intrathecal, intrathecally, epidural, epidurally", "joint": "intra articular, intraarticular"}
 
 @dataclass(frozen=True)
 class Dose:
@@ -137,7 +141,9 @@ def load_checker(
     return load_toml(path, Facts)
 
 # %% ../nbs/00b_checker.ipynb #38896c89
-BRITISH = {"oedema": "edema", "haem": "hem", "aem": "em", "oea": "ea", "oesoph": "esoph", "paed": "ped", "anaes": "anes", "leuc": "leuk", "tumour": "tumor", "colour": "color", "labour": "labor", "neighbour": "neighbor", "sulph": "sulf", "caesar": "cesar", "foet": "fet", "aec": "ec"}
+BRITISH = {
+    "oedema": "edema", "haem": "hem", "aem": "em", "oea": "ea", "oesoph": "esoph", "paed": "ped", "anaes": "anes", "leuc": "leuk", "tumour": "tumor",
+    "colour": "color", "labour": "labor", "neighbour": "neighbor", "sulph": "sulf", "caesar": "cesar", "foet": "fet", "aec": "ec"}
 
 @lru_cache(200_000)
 def norm(
@@ -187,7 +193,8 @@ def lexicon() -> dict[str, list[tuple[tuple[str, ...], str, str]]]:
         for n, t in table.items(): add(category, n, [n, *t.also])
     for n, s in f.symptoms.items():
         for category, words in (("symptom", s.words), ("narrow", s.narrow), ("against", s.against)): add(category, n, words)
-    for prefix, category, table in (("", "region", f.regions), ("", "organ", f.organs), ("", "allergen", f.allergies), ("only ", "", f.only), ("side ", "", f.sides), ("", "", f.words)):
+    tables = (("", "region", f.regions), ("", "organ", f.organs), ("", "allergen", f.allergies), ("only ", "", f.only), ("side ", "", f.sides), ("", "", f.words))
+    for prefix, category, table in tables:
         for n, words in table.items(): add(prefix + (category or n), n, words)
     for n, side in f.holds.items(): add("holds", side, [n])
     for n, words in ROUTES.items(): add("route", n, words.split(", "))
@@ -255,7 +262,9 @@ class Reading:
         if self.raw[k] != "." or k + 1 == len(self.raw) or not k: return True
         last, before = self.raw[k - 1], self.raw[k - 2] if k > 1 else ""
         if self.start[k + 1] == self.end[k] or self.norm[k - 1] in TITLES or last.isdigit() and before in ".:": return False
-        return len(last) > 1 or not last.isalpha() or last == "a" and self.raw[k + 1][0].isupper() or before[:1].isdigit() or self.note[self.start[k - 1] - 1] == "/" or last.isupper() and self.raw[k + 1][0].isupper()
+        capital = self.raw[k + 1][0].isupper() # behind the mark
+        if len(last) > 1 or not last.isalpha() or last == "a" and capital or before[:1].isdigit(): return True
+        return self.note[self.start[k - 1] - 1] == "/" or last.isupper() and capital
 
     def _find(self):
         "Look up every phrase; within a category the longest wins."
@@ -287,7 +296,8 @@ class Reading:
                 if w in ":()." or i in at["ends"] and (i > begun + 1 or any(k in findings for k in range(begun, i))): kind = None
                 elif w in (",", "and") and kind == "no" and not self._closes(i): sure = 2
             maybe = maybe or i in at["maybe"]
-            if i in at["family"] and (w != "family" or at["family"][i] > i + 1) or i in people and not any(k in at["reports"] for k in range(people[i], people[i] + 3)): other = True
+            silent = i in people and not any(k in at["reports"] for k in range(people[i], people[i] + 3))
+            if i in at["family"] and (w != "family" or at["family"][i] > i + 1) or silent: other = True
             elif other and w in ("he", "she", "patient", "pt") and "family" not in self.norm[max(0, i - 12):i]: other = False
             self.denied[i], self.doubtful[i], self.other[i] = sure if kind and i >= begun else 0, maybe or i in near, other
         for m in (m for found in self.by.values() for m in found):
@@ -306,7 +316,8 @@ class Reading:
         "Whether a word for a person means the patient (“the child”, “a teacher”), or one who only came along (“by his father”)."
         w, before = self.norm[m.i], self.norm[m.i - 1] if m.i else ""
         if w in word_set("children"): return before not in ("his", "her", "their", "another", "sick", "other")
-        return "by" in self.norm[max(0, m.i - 2):m.i] or m.category == "neutral_relative" and (before in ("as", "retired", "former", "old") or before in ("a", "an") and w in word_set("workers"))
+        if "by" in self.norm[max(0, m.i - 2):m.i]: return True
+        return m.category == "neutral_relative" and (before in ("as", "retired", "former", "old") or before in ("a", "an") and w in word_set("workers"))
 
     def _closes(self, i: int) -> bool:
         "Whether a list that goes on at token i ends with “or X”."
@@ -424,15 +435,19 @@ _WORDED = "(?i:" + "|".join([*list(SMALL)[1:], *TENS]) + ")(?:[ -](?:" + "|".joi
 _NUMBER = rf"(?:\d{{1,3}}(?:\.\d)?|\b{_WORDED})"
 AGE = re.compile("|".join([ # each with an age (a to h) and, where it is not years, a unit (u…)
     rf"(?P<a>{_NUMBER})(?:[ -]?and[ -]a[ -]half)?[ -]*(?P<ua>years?|yrs?|y|months?|mths?|mos?|weeks?|wks?|days?)[ -]*(?:old|of age)\b",
-    r"(?<![\d./])(?P<b>\d{1,3})[ -]?(?P<ub>y/?o|y\.\s?o\b\.?|m/o|(?:yrs?|y|mo|mths?)(?=[ ,-]{0,2}(?:old|[MF]\b|male|female|boy|girl|infant|baby|man|woman|lad)))\b(?![ -]*(?:history|hx|course|ago|of|later|follow|now|post|since))",
+    r"(?<![\d./])(?P<b>\d{1,3})[ -]?(?P<ub>y/?o|y\.\s?o\b\.?|m/o|(?:yrs?|y|mo|mths?)(?=[ ,-]{0,2}(?:old|[MF]\b|male|female|boy|girl|infant|baby|man|woman|lad)))\b"
+        r"(?![ -]*(?:history|hx|course|ago|of|later|follow|now|post|since))",
     r"\b(?:[Aa]ged|AGED|[Aa]ge:?|AGE:?)\s*(?P<c>\d{1,3})(?:[ -]*(?P<uc>months?|weeks?|days?))?\b",
     r"(?<![\d./°-])\b(?P<d>\d{1,3})[ ]?(?P<sd>[MF])\b(?![/°])",
     r"(?:^|[.:\n]\s*|\b(?:is|an?)\s)(?P<e>\d{1,3}),?\s(?=(?:male|female|man|woman|boy|girl)\b)",
     r"\b(?P<sf>male|female|man|woman|lady|gentleman|M|F)[,/]?\s?(?:of\s|aged\s)?(?P<f>\d{1,3})\b(?!\s*(?:week|month|day|hour|%|mg|/|\.\d|min|h\b))",
-    rf"\b(?:[Gg]irl|[Bb]oy|[Mm]an|[Ww]oman|[Ll]ady|[Gg]entleman|[Ll]ad|primip|multip|\w+(?:er|or|ist|ian|ant)) of (?P<g>{_NUMBER})\b(?! (?:week|month|day|hour|year|mg|of|per|pack|drink|cig))",
+    rf"\b(?:[Gg]irl|[Bb]oy|[Mm]an|[Ww]oman|[Ll]ady|[Gg]entleman|[Ll]ad|primip|multip|\w+(?:er|or|ist|ian|ant)) of (?P<g>{_NUMBER})\b"
+        r"(?! (?:week|month|day|hour|year|mg|of|per|pack|drink|cig))",
     r"\b(?:Mr|Mrs|Ms|Miss)\.? [A-Z][\w'-]+(?: [A-Z][\w'-]+)?,? (?:is )?(?:an? )?(?:aged )?(?P<h>\d{1,3})\b"]))
 FEMALE, MALE = {"she", "her", "hers", "herself"}, {"he", "his", "him", "himself"}
-_ARTICLES = {"this", "a", "an", "the", "pleasant", "elderly", "young", "old", "middle", "year", "white", "caucasian", "right", "handed", "american", "fit", "thin", "yo", ",", ".", ":", "infant", "toddler", "hispanic", "healthy", "adult"}
+_ARTICLES = {
+    "this", "a", "an", "the", "pleasant", "elderly", "young", "old", "middle", "year", "white", "caucasian", "right", "handed", "american", "fit", "thin", "yo",
+    ",", ".", ":", "infant", "toddler", "hispanic", "healthy", "adult"}
 
 def _years(m: re.Match) -> float:
     key = next(k for k in "abcdefgh" if m[k])
@@ -442,7 +457,9 @@ def _years(m: re.Match) -> float:
 def _others_age(r: Reading, m: re.Match) -> bool:
     "Whether an age is not the patient's now: a relative's, or one in the past."
     before, i = r.note[max(0, m.start() - 28):m.start()].lower(), r.token_at(m.start())
-    if re.search(r"\b(?:since|at|from|until|by|till|when|under|over|was|for|after|sister,|brother,|son,|daughter,)\s(?:the\s|an?\s|about\s|age\s|aged\s|she was\s|he was\s)?$", before) and not re.search(r"\b(?:is|was) (?:an? )?$", before): return True
+    then = re.search(r"\b(?:since|at|from|until|by|till|when|under|over|was|for|after|sister,|brother,|son,|daughter,)\s"
+                     r"(?:the\s|an?\s|about\s|age\s|aged\s|she was\s|he was\s)?$", before)
+    if then and not re.search(r"\b(?:is|was) (?:an? )?$", before): return True
     if m["d"] and re.search(r"\b(?:temp(?:erature)?|t|febrile|fever|of|to)[ :]*(?:at |of |was |is )?$", before): return True
     lo, relatives = r.bounds(i, ".;:")[0], [x for c in RELATIVES for x in r.by[c]]
     near = [x for x in relatives if max(lo, i - 5) <= x.i < i]
@@ -459,7 +476,8 @@ def read_patient(
         if _years(m) > 125 or _others_age(r, m): continue
         p.age, p.age_at = _years(m), m.span()
         i, j = r.token_at(m.start()), r.token_at(m.end() - 1) + 1
-        near = next((x for x in sorted(r.by["female_noun"] + r.by["male_noun"], key=lambda x: x.i) if max(0, i - 4) <= x.i < min(j + 6, r.bounds(i)[1]) and not x.other and r.raw[x.i] != "MS"), None)
+        nouns = sorted(r.by["female_noun"] + r.by["male_noun"], key=lambda x: x.i)
+        near = next((x for x in nouns if max(0, i - 4) <= x.i < min(j + 6, r.bounds(i)[1]) and not x.other and r.raw[x.i] != "MS"), None)
         if letter := m["sd"] or m["sf"]: sex("female" if letter[0].lower() in "fwl" else "male", *m.span())
         elif tail := re.match(r"[ ,./-]*(?:old\W*)?(M|F)\b", r.note[m.end():]): sex({"M": "male", "F": "female"}[tail[1]], m.end() + tail.start(1), m.end() + tail.end(1))
         elif near: sex("female" if near.category == "female_noun" else "male", *r.place(near.i, near.j))
@@ -467,7 +485,8 @@ def read_patient(
     for i, w in enumerate(r.norm):
         if p.sex: break
         noun = w in ("gentleman", "lady", "man", "woman", "boy", "girl", "male", "female", "lad", "primip") and i < 45 and (not i or r.norm[i - 1] in _ARTICLES)
-        if not r.other[i] and (noun or w in ("mr", "mrs", "miss") or r.raw[i] == "Ms"): sex("male" if w in ("mr", "gentleman", "man", "boy", "male", "lad") else "female", *r.place(i, i + 1))
+        male = w in ("mr", "gentleman", "man", "boy", "male", "lad")
+        if not r.other[i] and (noun or w in ("mr", "mrs", "miss") or r.raw[i] == "Ms"): sex("male" if male else "female", *r.place(i, i + 1))
         elif re.fullmatch(r"G\d+P\d+\w*", r.raw[i]): sex("female", *r.place(i, i + 1))
     p.stated = p.sex is not None
     own = None if p.sex else next((i for i, w in enumerate(r.norm) if w in ("he", "she", "his", "her") and not excused(r, i, p.age)), None)
@@ -503,10 +522,16 @@ class Measured:
     adjective: str | None # "normal", "high" or "low", as the note calls it
     unit: str             # in small letters
 
-UNIT = re.compile(r"\s?(?:°\s?[CF]\b|degrees?(?: [CF]\b| celsius| fahrenheit)?|%|[A-Za-zµμ×][A-Za-z0-9µμ]*(?:\s?/\s?[A-Za-zµμ](?:[A-Za-z0-9µμ]|\.(?=\d))*)*(?:\s(?:per|a) minute)?|/\s?[A-Za-zµμ0-9][A-Za-z0-9µμ]*|per minute|mm Hg|°)")
+UNIT = re.compile(
+    r"\s?(?:°\s?[CF]\b|degrees?(?: [CF]\b| celsius| fahrenheit)?|%|"
+    r"[A-Za-zµμ×][A-Za-z0-9µμ]*(?:\s?/\s?[A-Za-zµμ](?:[A-Za-z0-9µμ]|\.(?=\d))*)*(?:\s(?:per|a) minute)?|"
+    r"/\s?[A-Za-zµμ0-9][A-Za-z0-9µμ]*|per minute|mm Hg|°)")
 
 @cache
-def _values() -> tuple[dict[str, Value], frozenset[str]]: return {v.name: v for v in load_checker().value}, frozenset(u for v in load_checker().value for s in v.scales for u in s.units)
+def _values() -> tuple[dict[str, Value], frozenset[str]]:
+    "The values by name, and the units of all."
+    values = load_checker().value
+    return {v.name: v for v in values}, frozenset(u for v in values for s in v.scales for u in s.units)
 
 def _unit_at(r: Reading, j: int) -> tuple[str, int]:
     "The unit that follows token j − 1, in small letters, and the character behind it."
@@ -526,7 +551,9 @@ def read_values(
     for m in sorted(r.by["value"], key=lambda m: (m.i, -m.j)):
         v, k = _values()[0][m.name], m.j
         in_drug = any(x.i <= m.i and m.j <= x.j and x.j - x.i > m.j - m.i for x in r.by["drug"])
-        if m.i < taken or in_drug or len(r.raw[m.i]) == 1 and r.raw[m.i].islower() or m.i and r.raw[m.i - 1][0].isdigit() and (r.raw[m.i] == "hr" or r.start[m.i] == r.end[m.i - 1]): continue
+        letter = len(r.raw[m.i]) == 1 and r.raw[m.i].islower()
+        is_unit = m.i and r.raw[m.i - 1][0].isdigit() and (r.raw[m.i] == "hr" or r.start[m.i] == r.end[m.i - 1])
+        if m.i < taken or in_drug or letter or is_unit: continue
         while k < min(m.j + 6, len(r.raw)) and r.segment[k] == r.segment[m.i] and (r.norm[k] in word_set("filler") or r.raw[k] in ":=(~≈"): k += 1
         if v.name == "weight" and {"down", "up", "loss", "lost", "gain", "gained"} & set(r.norm[max(0, m.i - 2):k]): continue
         found = number(r.raw, k) if k < len(r.raw) and r.segment[k] == r.segment[m.i] else None
@@ -575,10 +602,14 @@ class Prescription:
     home: bool               # taken before
     frequency: str           # as written
 
-DOSE = re.compile(r"(?<![\w.])(\d+(?:,\d{3})*(?:\.\d+)?)(?:\s?(?P<mark>-|–|to|/)\s?(\d+(?:,\d{3})*(?:\.\d+)?))?\s?(?P<unit>milligrams?|micrograms?|grams?|mg|mcg|µg|μg|ug|ng|kg|g|units?|iu|international units|u|ml|mls|cc|liters?|litres?|l|meq|mmol|puffs?|sprays?|drops?)\b"
+DOSE = re.compile(
+    r"(?<![\w.])(\d+(?:,\d{3})*(?:\.\d+)?)(?:\s?(?P<mark>-|–|to|/)\s?(\d+(?:,\d{3})*(?:\.\d+)?))?\s?"
+    r"(?P<unit>milligrams?|micrograms?|grams?|mg|mcg|µg|μg|ug|ng|kg|g|units?|iu|international units|u|ml|mls|cc|liters?|litres?|l|meq|mmol|puffs?|sprays?|drops?)\b"
     r"(?P<per>(?:\s?/\s?|\s(?:per|a)\s)(?:kg|m2|day|24 ?h|dose|kilo|h|hr|hour|min|minute|l|ml|\d+ ?ml|liter|litre)\b(?:\s?/\s?(?:h|hr|min|day|dose|d|hour)\b)?)?(?!\s?/)", re.I)
 FREQUENCY = re.compile(r"\b(daily|twice daily|three times|once daily|every day|every morning|each morning|nightly|at bedtime|tid|bid|tds|bd|od|qd|qid|every \d+ hours)\b", re.I)
-_UNITS = {"milligram": "mg", "microgram": "mcg", "gram": "g", "µg": "mcg", "μg": "mcg", "ug": "mcg", "iu": "units", "unit": "units", "u": "units", "international unit": "units", "cc": "ml", "liter": "l", "litre": "l", "puff": "puffs", "spray": "sprays", "drop": "drops"}
+_UNITS = {
+    "milligram": "mg", "microgram": "mcg", "gram": "g", "µg": "mcg", "μg": "mcg", "ug": "mcg", "iu": "units", "unit": "units", "u": "units",
+    "international unit": "units", "cc": "ml", "liter": "l", "litre": "l", "puff": "puffs", "spray": "sprays", "drop": "drops"}
 
 def amounts(
     m: re.Match, # of `DOSE`
@@ -587,17 +618,23 @@ def amounts(
     unit = m["unit"].lower()
     unit = _UNITS.get(unit.removesuffix("s"), unit.removesuffix("s"))
     per = re.sub(r"^(?:\s?/\s?|\s(?:per|a)\s)", "", (m["per"] or "").lower()).strip()
-    per = "kg" if per.startswith(("kg", "kilo")) and (unit == "units" or not re.search(r"/ ?(?:h|min)", per)) else "m2" if per.startswith("m2") else "" if per.startswith(("day", "24", "dose")) or not per else "rate"
+    if per.startswith(("kg", "kilo")) and (unit == "units" or not re.search(r"/ ?(?:h|min)", per)): per = "kg"
+    elif per.startswith("m2"): per = "m2"
+    else: per = "" if per.startswith(("day", "24", "dose")) or not per else "rate"
     return [(float(x.replace(",", "")) * MASS.get(unit, 1), "mg" if unit in MASS else unit, per) for x in (m[1], m[3]) if x]
 
 def _dose_of(r: Reading, m: Mention, stop: int, last: int) -> tuple[list, int]:
     "The dose of a drug, behind it or right before it, and the character behind."
     window = r.note[r.end[m.j - 1]:r.end[stop - 1]] if stop > m.j else ""
     found = DOSE.search(window)
-    if found and len(TOKEN.findall(window[:found.start()])) <= 5 and not (re.search(r"\b(?:for|in|over|after|until|every|level|then|with|and)\b[^,]*$|,\s*[A-Za-z]", window[:found.start()]) and "dose of" not in window): return amounts(found), r.end[m.j - 1] + found.end()
+    between = window[:found.start()] if found else ""
+    apart = re.search(r"\b(?:for|in|over|after|until|every|level|then|with|and)\b[^,]*$|,\s*[A-Za-z]", between) and "dose of" not in window
+    if found and len(TOKEN.findall(between)) <= 5 and not apart: return amounts(found), r.end[m.j - 1] + found.end()
     at = max(0, r.start[m.i] - 40)
     before = list(DOSE.finditer(r.note[at:r.start[m.i]]))
-    if before and at + before[-1].start() >= last and re.fullmatch(r"\s*(?:of |IV |IM |oral |intravenous |bolus of |SC |PO )*", r.note[at + before[-1].end():r.start[m.i]]): return amounts(before[-1]), r.end[m.j - 1]
+    between = r.note[at + before[-1].end():r.start[m.i]] if before else ""
+    joined = re.fullmatch(r"\s*(?:of |IV |IM |oral |intravenous |bolus of |SC |PO )*", between)
+    if before and at + before[-1].start() >= last and joined: return amounts(before[-1]), r.end[m.j - 1]
     return [], r.end[m.j - 1]
 
 def read_prescriptions(
@@ -610,14 +647,18 @@ def read_prescriptions(
         stop = min(hi, next((x.i for x in drugs[k + 1:] if x.i > m.j), len(r.raw)))
         doses, end = _dose_of(r, m, stop, out[-1].end if out else 0)
         tail = r.token_at(end - 1) + 1
-        routes = {x.name for x in r.by["route"] if x.i < stop and (tail <= x.i <= tail + 4 and not {",", "then", "and", ":"} & set(r.raw[tail:x.i]) or m.j <= x.i < tail or x.j == m.i)}
+        parting = {",", "then", "and", ":"}
+        routes = {x.name for x in r.by["route"] if x.i < stop
+                  and (tail <= x.i <= tail + 4 and not parting & set(r.raw[tail:x.i]) or m.j <= x.i < tail or x.j == m.i)}
         if load_checker().drugs[m.name].needs_dose:
             if doses and doses[0][2] == "rate" and not re.search(r"/ ?(?:h|min)", r.note[r.end[m.j - 1]:end]): doses = []
             if not doses and not routes or any(v.i == m.i for v in r.values): continue
         last = {c: max((x.i for x in r.by[c] if lo <= x.i < m.i), default=-1) for c in ("home", "given")}
         told = any(lo <= x.i < m.i and m.i - x.j < 14 for x in r.by["given"])
         frequency = FREQUENCY.search(re.split(r"[,;]| and |weekly|a week", r.note[end:r.end[stop - 1]])[0]) if stop > tail else None
-        out.append(Prescription(m.name, m.i, m.j, end, tuple(doses), frozenset(routes), bool(doses or routes or told) and not _refused(r, m, lo, hi) and not m.other, last["home"] > last["given"], frequency[0] if frequency else ""))
+        given = bool(doses or routes or told) and not _refused(r, m, lo, hi) and not m.other
+        often = frequency[0] if frequency else ""
+        out.append(Prescription(m.name, m.i, m.j, end, tuple(doses), frozenset(routes), given, last["home"] > last["given"], often))
     return out
 
 def _refused(r: Reading, m: Mention, lo: int, hi: int) -> bool:
@@ -654,7 +695,9 @@ def read_conditions(
     out = out.union(*(conditions_of(w) for i, w in enumerate(r.norm) if r.denied[i] != 1 and i not in named and not sound(i)))
     for m in (m for m in r.values if m.scale):
         if m.value.name == "temperature" and m.numbers[0] > m.scale.normal[1]: out |= {"fever", "infection"}
-        if m.value.name in ("blood pressure", "systolic pressure"): out |= {"hypertension"} if m.numbers[0] > m.scale.normal[1] else {"shock", "hypotension"} if m.numbers[0] < m.scale.normal[0] else set()
+        if m.value.name in ("blood pressure", "systolic pressure"):
+            if m.numbers[0] > m.scale.normal[1]: out |= {"hypertension"}
+            elif m.numbers[0] < m.scale.normal[0]: out |= {"shock", "hypotension"}
     if _RAISED.search(r.note): out.add("hypertension")
     d = r.diagnosis
     return out | conditions_in(" . ".join([d.name, *d.aliases, *(c.text for c in d.complaints)])) if d else out
@@ -676,7 +719,11 @@ def _fits(r: Reading, name: str, facts: Treatment) -> bool:
     return r.diagnosis is not None and r.diagnosis.name in uses or any(m.name in uses and m.denied != 1 for m in r.by["diagnosis"])
 
 # %% ../nbs/00b_checker.ipynb #23ca840f
-PREGNANT = re.compile(r"\bpregnan(?:t|cy)(?P<test> test)?\b|\b(?:first|second|third|1st|2nd|3rd) trimester\b|\b\d{1,2}(?:\+\d)? ?(?:weeks?|wks?|/40)(?:['’])?(?: of)? (?:pregnan(?:t|cy)|gestation(?:al age)?|gravid)\b|\b(?P<parity>G\d+ ?P\d+\w*|gravida \d)|\b(?:primi|multi)gravida\b|\bgravid\b|\bantenatal\b|\b\d{1,2}(?:\+\d)?/40\b|\bfetal movements?\b|\b\d{1,2} weeks gone\b|\bdue date\b|\bcarrying (?:twins|a (?:baby|child))\b|\bdue to (?:deliver|give birth)\b", re.I)
+PREGNANT = re.compile(
+    r"\bpregnan(?:t|cy)(?P<test> test)?\b|\b(?:first|second|third|1st|2nd|3rd) trimester\b|"
+    r"\b\d{1,2}(?:\+\d)? ?(?:weeks?|wks?|/40)(?:['’])?(?: of)? (?:pregnan(?:t|cy)|gestation(?:al age)?|gravid)\b|"
+    r"\b(?P<parity>G\d+ ?P\d+\w*|gravida \d)|\b(?:primi|multi)gravida\b|\bgravid\b|\bantenatal\b|\b\d{1,2}(?:\+\d)?/40\b|\bfetal movements?\b|"
+    r"\b\d{1,2} weeks gone\b|\bdue date\b|\bcarrying (?:twins|a (?:baby|child))\b|\bdue to (?:deliver|give birth)\b", re.I)
 
 def _age_text(age: float) -> str: return f"{age:.0f} years" if age >= 2 else f"{round(age * 12)} months"
 
@@ -688,7 +735,10 @@ def _pregnant(r: Reading) -> Iterator[tuple[re.Match, int, int]]:
         if r.denied[i] or r.doubtful[i] or r.other[i] and m["test"] or any(x.i == j for c in RELATIVES for x in r.by[c]): continue # “pregnant carer”
         if m["test"]:
             if "positive" in r.norm[max(lo, i - 3):min(hi, j + 4)]: yield m, i, j
-        elif not any(lo <= x.i < (i if x.category == "neutral_relative" else hi) for c in RELATIVES for x in r.by[c]) and not r.has("not_pregnant", max(lo, i - 4), i) and not {"test", "category", "negative", "excluded"} & set(r.norm[j:j + 3]): yield m, i, j
+        else:
+            kin = any(lo <= x.i < (i if x.category == "neutral_relative" else hi) for c in RELATIVES for x in r.by[c])
+            negated = r.has("not_pregnant", max(lo, i - 4), i) or {"test", "category", "negative", "excluded"} & set(r.norm[j:j + 3])
+            if not kin and not negated: yield m, i, j
 
 @rule
 def pregnancy(r: Reading) -> Found:
@@ -729,12 +779,14 @@ def _impossible_patient(r: Reading) -> Found:
 def _about_others(r: Reading, i: int) -> bool:
     "Whether the sentence speaks of another person or of a screening, so that its organs are not the patient's."
     a, b = r.bounds(i, ".")
-    return any(r.has(c, a, b) for c in ("female_relative", "male_relative", "family")) or bool(re.search(r"\b(?:partners?|mother|maternal|trans\w*|screen\w*|BRCA|born|deliver\w+|birth)\b", r.text(a, b), re.I))
+    if any(r.has(c, a, b) for c in ("female_relative", "male_relative", "family")): return True
+    return bool(re.search(r"\b(?:partners?|mother|maternal|trans\w*|screen\w*|BRCA|born|deliver\w+|birth)\b", r.text(a, b), re.I))
 
 def _diagnosed(r: Reading, m: Mention) -> bool:
     "Whether a disease is stated as the patient's own and present."
     lo, hi = r.bounds(m.i, ".;,")
-    return not (m.denied or m.doubtful or m.other or r.has("before", lo, hi) or r.has("family", lo, hi) or _about_others(r, m.i)) and r.norm[m.i - 1] not in ("pre", "of", "for", "?")
+    if m.denied or m.doubtful or m.other or r.has("before", lo, hi) or r.has("family", lo, hi) or _about_others(r, m.i): return False
+    return r.norm[m.i - 1] not in ("pre", "of", "for", "?")
 
 def _pronouns(r: Reading) -> Found:
     p = r.patient
@@ -743,7 +795,8 @@ def _pronouns(r: Reading) -> Found:
     if i is not None: yield *r.place(i, i + 1), f"The patient is {p.sex}, but “{r.raw[i]}” is used."
     for m in (m for m in r.by["male_noun" if p.sex == "female" else "female_noun"] if i is None and not r.raw[m.i].isupper()):
         a, b = r.bounds(m.i, ".")
-        if m.i and r.norm[m.i - 1] in ("this", "the", "old", "yo") and not m.other and not any(r.has(c, a, b) for c in RELATIVES) and not {"who", "attacked", "assaulted", "another"} & set(r.norm[a:b]):
+        somebody = any(r.has(c, a, b) for c in RELATIVES) or {"who", "attacked", "assaulted", "another"} & set(r.norm[a:b])
+        if m.i and r.norm[m.i - 1] in ("this", "the", "old", "yo") and not m.other and not somebody:
             yield *r.place(m.i, m.i + 1), f"The patient is {p.sex}, but called “{r.raw[m.i]}”."
             return
 
@@ -760,7 +813,8 @@ def impossible(r: Reading, m: Measured) -> tuple[int, int, str] | None:
     name, pressure = m.value.name, m.value.name == "blood pressure"
     for n in m.numbers[:1 if pressure else 2]:
         if not any(s.possible[0] <= n <= s.possible[1] for s in _scales_for(m.value, m.unit, r.patient.age)): return r.start[m.i], m.end, f"A {name} of {n:g} is not possible."
-    if pressure and len(m.numbers) == 2 and m.numbers[1] >= m.numbers[0]: return r.start[m.i], m.end, f"The diastolic pressure {m.numbers[1]:g} is not below the systolic {m.numbers[0]:g}."
+    if pressure and len(m.numbers) == 2 and m.numbers[1] >= m.numbers[0]:
+        return r.start[m.i], m.end, f"The diastolic pressure {m.numbers[1]:g} is not below the systolic {m.numbers[0]:g}."
     if pressure and len(m.numbers) == 2 and not 10 <= m.numbers[1] <= 200: return r.start[m.i], m.end, f"A diastolic pressure of {m.numbers[1]:g} is not possible."
 
 def _contradicts(m: Measured, adjective: str, age: float | None) -> bool:
@@ -775,7 +829,8 @@ def _misnamed(r: Reading, m: Measured) -> tuple[int, int, str] | None:
     i = m.i - 1 if m.i and r.norm[m.i - 1] in _levels() else m.i
     if m.adjective and _contradicts(m, m.adjective, r.patient.age): return r.start[i], m.end, f"A {m.value.name} of {m.numbers[0]:g} is not {m.adjective}."
 
-_PRESSURE, _ON_AIR = re.compile(r"(?<![\d./])(\d{2,3})\s?/\s?(\d{2,3})(?=\s?mm ?Hg)"), re.compile(r"(?<![\d.])((?!100\b)[1-9]\d\d+)\s?%(?= (?:on |in )?(?:RA|room air|air|\d+ ?L)\b)")
+_PRESSURE = re.compile(r"(?<![\d./])(\d{2,3})\s?/\s?(\d{2,3})(?=\s?mm ?Hg)")
+_ON_AIR = re.compile(r"(?<![\d.])((?!100\b)[1-9]\d\d+)\s?%(?= (?:on |in )?(?:RA|room air|air|\d+ ?L)\b)")
 
 def _unnamed(r: Reading) -> Found:
     "Pressures and saturations that only their unit names."
@@ -808,12 +863,15 @@ _YEAR, _PALSY = re.compile(r"\b(?:in|of|since) (?:19|20)\d\d\b|\b(?:19|20)\d\d$"
 
 def _part(r: Reading, m: Mention, parts: dict[int, Mention]) -> Mention | None:
     "The part of the body a side belongs to: among the next four words, or before “on the left”."
-    short = len(r.raw[m.i]) == 1
-    if short and (r.raw[m.i].islower() or m.i and r.raw[m.i - 1][0].isdigit() or m.j < len(r.raw) and m.j not in parts and r.norm[m.j] not in ("sided", "side", "lower", "great", "distal", "1st", "lateral", "medial", "mid")): return None
+    if len(r.raw[m.i]) == 1: # “L knee”, not “5 L”
+        behind_figure = m.i and r.raw[m.i - 1][0].isdigit()
+        alone = m.j < len(r.raw) and m.j not in parts and r.norm[m.j] not in ("sided", "side", "lower", "great", "distal", "1st", "lateral", "medial", "mid")
+        if r.raw[m.i].islower() or behind_figure or alone: return None
     for k in range(m.j, min(m.j + 4, len(r.raw))):
         if r.raw[k] in ".;,:(" or any(x.i == k for x in r.by["side"]): break
         if k in parts: return parts[k]
-    if r.norm[m.j - 1] in ("left", "right") and r.norm[m.i - 1] in ("on", "the"): return next((x for x in parts.values() if x.j <= m.i <= x.j + 3 and r.norm[x.j] in ("on", "of") and r.segment[x.i] == r.segment[m.i]), None)
+    if r.norm[m.j - 1] in ("left", "right") and r.norm[m.i - 1] in ("on", "the"):
+        return next((x for x in parts.values() if x.j <= m.i <= x.j + 3 and r.norm[x.j] in ("on", "of") and r.segment[x.i] == r.segment[m.i]), None)
 
 def read_sides(
     r: Reading,
@@ -841,13 +899,18 @@ def _weighs(r: Reading, i: int, j: int) -> bool:
     if r.has("side past", a, b) and not r.has("onset", a, b): return False
     return tests or not (r.has("side normal", a, b) or r.denied[i] == 1)
 
-_TREATED = re.compile(r"(?! carotid| endarter)(?: [\w-]+){0,2}? (?:excision|injection|surgery|repair|replacement|operation|\w+ectomy|\w+plasty|\w+otomy)\b", re.I) # a treatment of a side
+_TREATED = re.compile( # a treatment of a side
+    r"(?! carotid| endarter)(?: [\w-]+){0,2}? (?:excision|injection|surgery|repair|replacement|operation|\w+ectomy|\w+plasty|\w+otomy)\b", re.I)
 _INTO = re.compile(r"\b(?:drain|needle|stent|catheter|injection|probe|block) (?:\w+ )?(?:into|in|to) the $|\bpositive (?:to|on) the $", re.I)
 
 def _compared(r: Reading, i: int) -> bool:
     "Whether the sides are compared around token i; “the other knee never a problem” compares nothing, it says that one side is ill."
     lo, hi = r.bounds(i)
-    sound = lambda m: r.norm[m.i] in ("other", "opposite", "contralateral") and re.search(r"\b(?:never|nothing|no|not|normal|negative|fine|spared|clear)\b", r.text(max(lo, m.i - 4), min(hi, m.j + 5)), re.I)
+    def sound(m: Mention) -> bool:
+        "Whether the other side is said to be well."
+        near = r.text(max(lo, m.i - 4), min(hi, m.j + 5))
+        well = re.search(r"\b(?:never|nothing|no|not|normal|negative|fine|spared|clear)\b", near, re.I)
+        return r.norm[m.i] in ("other", "opposite", "contralateral") and bool(well)
     return any(lo <= m.i < hi and not sound(m) for m in r.by["side excuse"])
 
 @rule
@@ -879,7 +942,9 @@ def drug_dose(r: Reading) -> Found:
     for p in r.prescriptions:
         facts = load_checker().drugs[p.name]
         local = _LOCAL.search(r.text(*r.bounds(p.i)))
-        why = _UPSIDE.match(r.note, r.end[p.j - 1]) and "has no dose in kg per mass" or not local and _bad_dose(p, facts, r.patient.age if _fits(r, p.name, facts) else None) or _bad_route(p, facts) or _too_often(r, p, facts)
+        age = r.patient.age if _fits(r, p.name, facts) else None
+        upside = _UPSIDE.match(r.note, r.end[p.j - 1]) and "has no dose in kg per mass"
+        why = upside or not local and _bad_dose(p, facts, age) or _bad_route(p, facts) or _too_often(r, p, facts)
         if why: yield r.start[p.i], p.end, f"{p.name.capitalize()} {why}."
 
 def _bad_route(p: Prescription, facts: Treatment) -> str | None:
@@ -914,7 +979,9 @@ def _amount(n: float, unit: str, per: str) -> str:
     return f"{n:g} {unit}" + (f"/{per}" if per else "")
 
 # %% ../nbs/00b_checker.ipynb #023d5b14
-ALLERGY = re.compile(r"\b(?:allerg(?P<named>y(?=:)|ies)|allerg(?:y|ic)|anaphyla(?:xis|ctic)|hypersensitiv\w+|intoleran\w+|adverse (?:drug )?reactions?|(?:drug )?reactions?(?=:)|drug (?:alerts?|sensitivit\w+)|red (?:band|box|card)|sensitivit(?:y|ies)(?=:)|alerts?(?=:)|alert (?:bracelet|card|band)(?=:))\b", re.I)
+ALLERGY = re.compile(
+    r"\b(?:allerg(?P<named>y(?=:)|ies)|allerg(?:y|ic)|anaphyla(?:xis|ctic)|hypersensitiv\w+|intoleran\w+|adverse (?:drug )?reactions?|(?:drug )?reactions?(?=:)|"
+    r"drug (?:alerts?|sensitivit\w+)|red (?:band|box|card)|sensitivit(?:y|ies)(?=:)|alerts?(?=:)|alert (?:bracelet|card|band)(?=:))\b", re.I)
 
 def read_allergies(
     r: Reading,
@@ -924,7 +991,8 @@ def read_allergies(
     for k in ALLERGY.finditer(r.note):
         i, named = r.token_at(k.start()), sorted((m for c in ("allergen", "drug") for m in r.by[c] if m.denied != 1), key=lambda m: m.i)
         lo, hi = r.bounds(i)
-        if r.other[i] or r.denied[i] == 1 or r.norm[i - 1] in ("no", "not", "nil") or re.search(r"\b(?:no (?:known )?(?:drug |medication )?|not )$", r.note[:k.start()], re.I) or i + 1 < hi and r.norm[i + 1] in word_set("allergy_noun"): continue
+        negated = r.norm[i - 1] in ("no", "not", "nil") or re.search(r"\b(?:no (?:known )?(?:drug |medication )?|not )$", r.note[:k.start()], re.I)
+        if r.other[i] or r.denied[i] == 1 or negated or i + 1 < hi and r.norm[i + 1] in word_set("allergy_noun"): continue
         out += [(m.name, m.i, i + 1) for m in named if m.j == i > lo and not m.other]
         linked = bool(k["named"])
         for b in range(i + 1, min(hi, i + 22)):
@@ -958,11 +1026,16 @@ def drug_fit(r: Reading) -> Found:
     told = {(a, b) for kind in ("allergy", "drug_dose") for a, b, _ in r.violations_of(kind)}
     for p in r.prescriptions:
         facts = load_checker().drugs[p.name]
-        if p.given and not re.match(r"\W*(?:then|at that time)\b", r.note[p.end:], re.I) and not (p.home or broad(facts) or (r.start[p.i], p.end) in told or _fits(r, p.name, facts)): yield r.start[p.i], p.end, f"Nothing in the note calls for {p.name}."
+        if not p.given or re.match(r"\W*(?:then|at that time)\b", r.note[p.end:], re.I): continue
+        if not (p.home or broad(facts) or (r.start[p.i], p.end) in told or _fits(r, p.name, facts)):
+            yield r.start[p.i], p.end, f"Nothing in the note calls for {p.name}."
     for m in r.by["procedure"]:
         if _planned(r, m) and not _fits(r, m.name, load_checker().procedures[m.name]): yield *r.place(m.i, m.j), f"Nothing in the note calls for {m.name}."
 
-_PLANNED = re.compile(r"\b(?:plan(?:ned)?|arranged?|scheduled?|recommend(?:ed)?|booked|listed|list|underwent|performed|taken for|proceed(?:ed)?|offered|consented|refer(?:red)?|admitted|(?:candidate|ready|prepare\w*|prep|consent) for|undergo|undergoes|await(?:s|ing)?|to have|p|starts?|begins?|urgent|emergency|elective|advised|procedure|operation)\b", re.I)
+_PLANNED = re.compile(
+    r"\b(?:plan(?:ned)?|arranged?|scheduled?|recommend(?:ed)?|booked|listed|list|underwent|performed|taken for|proceed(?:ed)?|offered|consented|refer(?:red)?|"
+    r"admitted|(?:candidate|ready|prepare\w*|prep|consent) for|undergo|undergoes|await(?:s|ing)?|to have|p|starts?|begins?|urgent|emergency|elective|advised|"
+    r"procedure|operation)\b", re.I)
 _DONE = re.compile(r"\b(?:s/p|status|post|history|hx|PMH|PSH|surgical|\d{4}|after|following|since|remote|scar|known|background)\b", re.I)
 
 def _planned(r: Reading, m: Mention) -> bool:
@@ -984,7 +1057,8 @@ def symptom(r: Reading) -> Found:
     for m in r.by["against"]:
         if not (m.denied or m.doubtful or m.other or any(r.has(c, *r.bounds(m.i)) for c in ("before", "later", "now"))): no[m.name].append(m)
     for m in r.values:
-        if m.value.name == "temperature" and m.scale and m.numbers[0] >= m.scale.normal[1] + .25 and not any(r.has(c, *r.bounds(m.i)) for c in ("before", "later")): yes["fever"].append(Mention("value", "fever", m.i, m.j))
+        if m.value.name != "temperature" or not m.scale or m.numbers[0] < m.scale.normal[1] + .25: continue
+        if not any(r.has(c, *r.bounds(m.i)) for c in ("before", "later")): yes["fever"].append(Mention("value", "fever", m.i, m.j))
     for name, denials in no.items():
         after = [m for m in denials if late[name] and m.i > late[name][0].i] # what came later contradicts only a denial further on
         a, b = next(((y[0], n[0]) for y, n in ((yes[name], denials), (late[name], after)) if y and n), (None, None))
@@ -999,7 +1073,8 @@ def _no_statement(r: Reading, m: Mention) -> bool:
     part = m.category == "symptom" and any(x.i <= m.i and m.j <= x.j and x.name == m.name for x in r.by["narrow"])
     return part or after in word_set("no_statement_after") or before in word_set("no_statement_before") and not meant
 
-_PRESENT = re.compile(r"\b(?:ongoing during|(?:during|through|throughout) (?:my|the|our) (?:exam\w*|consultation|visit|interview)|in (?:our|the) waiting room|in front of me)\b", re.I) # seen by the writer
+_PRESENT = re.compile( # seen by the writer
+    r"\b(?:ongoing during|(?:during|through|throughout) (?:my|the|our) (?:exam\w*|consultation|visit|interview)|in (?:our|the) waiting room|in front of me)\b", re.I)
 
 def _denies(r: Reading, m: Mention, lo: int, hi: int) -> bool:
     "A denial of the bare symptom, with nothing said of when, where or which."
@@ -1008,10 +1083,13 @@ def _denies(r: Reading, m: Mention, lo: int, hi: int) -> bool:
     for x in (x for c in ("before", "later", "now") for x in r.by[c] if max(lo, trigger - 5) <= x.i < min(hi, m.j + 6)):
         if present and (r.text(x.i, x.j).lower() in ("this morning", "today", "now", "at present", "currently") or any(y.i == x.i for y in r.by["now"])): continue
         if r.norm[x.i] != "since" or not re.match(r"(?:\W+\w+){0,3}\W+(?:began|onset|started|start|beginning)", r.note[r.end[x.i]:]): return False
-    if re.search(r"\b[0-2]?\d[:.][0-5]\d\b(?! ?(?:%|kg|mg|c\b|°))", r.text(lo, hi), re.I) or re.search(r"\b(?:at|after|by) \w+ (?:hours?|minutes?)\b", r.text(lo, hi), re.I): return False # at another time of the day
+    near = r.text(lo, hi)
+    clock = re.search(r"\b[0-2]?\d[:.][0-5]\d\b(?! ?(?:%|kg|mg|c\b|°))", near, re.I) or re.search(r"\b(?:at|after|by) \w+ (?:hours?|minutes?)\b", near, re.I)
+    if clock: return False # at another time of the day
     if r.norm[m.j:m.j + 2] != ["at", "all"] and m.j < hi and r.norm[m.j] in word_set("bare_not_after"): return False
     before = r.norm[m.i - 1] if m.i else ","
-    return not before.isalnum() or before in word_set("bare_before") or before == "for" and r.norm[m.i - 2] == "negative" or any(x.j == m.i for c in ("symptom", "narrow", "negation") for x in r.by[c])
+    if not before.isalnum() or before in word_set("bare_before") or before == "for" and r.norm[m.i - 2] == "negative": return True
+    return any(x.j == m.i for c in ("symptom", "narrow", "negation") for x in r.by[c])
 
 def _affirms(r: Reading, m: Mention, lo: int, hi: int) -> bool:
     "An affirmation of the present: not gone."
@@ -1029,12 +1107,19 @@ DATE = re.compile("|".join([ # y, m, d with the number of the alternative; a/b a
     r"\b(?P<d4>\d{1,2})(?:st|nd|rd|th)?(?: of)? " + _MONTH.format("m4") + r"\b\.?,?(?: (?P<y4>\d{4}))?",
     r"\b" + _MONTH.format("m5") + r"\.? (?P<d5>\d{1,2})(?:st|nd|rd|th)?\b(?!:|\d)(?:,? (?P<y5>\d{4}))?",
     r"\b(?:in|since) (?P<y6>(?:19|20)\d\d)\b"]), re.I)
-EVENTS = {"onset": r"began|started|onset|commenced|appeared|came up|injured|since|developed|symptoms|first noticed|fell ill|unwell", "visit": r"admitted|adm|doa|date of admission|triaged|admission|presented|seen|visit|arrived|attended|came|reviewed|consultation|arrival|presentation|presents|hospitalized|clinic on|clinic date|appointment today",
-    "operation": r"\w+ectomy|\w+otomy|surgery|operation|operated|underwent|procedure|\w+plasty|repair|decompression|angiography|replacement|fixation|release", "diagnosis": r"diagnosed|diagnosis|first found|histology|biopsy",
-    "discharge": r"discharged?|d/c|dod|date of discharge|sent home|went home|home on|home", "followup": r"see (?:him|her|them) again|follow[ -]?up|f/u|return|recheck|review on|next appointment|to be seen"}
+EVENTS = {
+    "onset": r"began|started|onset|commenced|appeared|came up|injured|since|developed|symptoms|first noticed|fell ill|unwell",
+    "visit": r"admitted|adm|doa|date of admission|triaged|admission|presented|seen|visit|arrived|attended|came|reviewed|consultation|arrival|presentation|"
+             r"presents|hospitalized|clinic on|clinic date|appointment today",
+    "operation": r"\w+ectomy|\w+otomy|surgery|operation|operated|underwent|procedure|\w+plasty|repair|decompression|angiography|replacement|fixation|release",
+    "diagnosis": r"diagnosed|diagnosis|first found|histology|biopsy",
+    "discharge": r"discharged?|d/c|dod|date of discharge|sent home|went home|home on|home",
+    "followup": r"see (?:him|her|them) again|follow[ -]?up|f/u|return|recheck|review on|next appointment|to be seen"}
 _EVENT = re.compile("|".join(rf"(?P<{k}>\b(?:{v})\b)" for k, v in EVENTS.items()), re.I)
 _AFTER = re.compile(r"\W*(?:\w+\W+){0,3}?(?=(?:" + "|".join(EVENTS.values()) + r")\b)", re.I)
-ORDER = [("onset", "visit"), ("onset", "discharge"), ("onset", "followup"), ("onset", "operation"), ("visit", "operation"), ("visit", "discharge"), ("visit", "followup"), ("diagnosis", "operation"), ("operation", "discharge"), ("operation", "followup"), ("discharge", "followup")] # the first comes first
+ORDER = [ # the first comes first
+    ("onset", "visit"), ("onset", "discharge"), ("onset", "followup"), ("onset", "operation"), ("visit", "operation"), ("visit", "discharge"),
+    ("visit", "followup"), ("diagnosis", "operation"), ("operation", "discharge"), ("operation", "followup"), ("discharge", "followup")]
 
 @dataclass(frozen=True)
 class Event:
@@ -1071,8 +1156,10 @@ def read_events(
         near = r.note[begin:m.start()]
         before = list(_EVENT.finditer(near))
         if before and len(near) - before[-1].end() < 70:
-            if not re.search(r"\b(?:previous|previously|prior|last|missed|before|born|history)\b", near[max(0, before[-1].start() - 40):], re.I): out.append(Event(before[-1].lastgroup, begin + before[-1].start(), m.end(), *d))
-        elif not before and re.search(r"(?:^|\b(?:on|by|from|until)|,)\s?$", near, re.I) and (skip := _AFTER.match(r.note, m.end(), r.end[hi - 1])): out.append(Event(_EVENT.match(r.note, skip.end()).lastgroup, *m.span(), *d))
+            if not re.search(r"\b(?:previous|previously|prior|last|missed|before|born|history)\b", near[max(0, before[-1].start() - 40):], re.I):
+                out.append(Event(before[-1].lastgroup, begin + before[-1].start(), m.end(), *d))
+        elif not before and re.search(r"(?:^|\b(?:on|by|from|until)|,)\s?$", near, re.I) and (skip := _AFTER.match(r.note, m.end(), r.end[hi - 1])):
+            out.append(Event(_EVENT.match(r.note, skip.end()).lastgroup, *m.span(), *d))
         elif not out and m.start() < 60: out.append(Event("visit", *m.span(), *d)) # a letter's head
     return out
 
@@ -1088,23 +1175,39 @@ def _disorder(r: Reading, events: list[Event]) -> tuple[int, int, str] | None:
 def _operation_fits(r: Reading, event: Event) -> bool:
     "Whether an operation is for the disease of this note, so that it cannot come before it."
     text = conditions_in(" . ".join([r.diagnosis.name, *r.diagnosis.aliases])) if r.diagnosis else r.conditions
-    return bool(re.search(r"\bfor (?:this|it|that)\b", r.text(*r.bounds(r.token_at(event.start))), re.I)) or any(set(load_checker().procedures[m.name].indications) & text for m in r.by["procedure"] if event.start - 30 <= r.start[m.i] <= event.end + 30)
+    if re.search(r"\bfor (?:this|it|that)\b", r.text(*r.bounds(r.token_at(event.start))), re.I): return True
+    near = (m for m in r.by["procedure"] if event.start - 30 <= r.start[m.i] <= event.end + 30)
+    return any(set(load_checker().procedures[m.name].indications) & text for m in near)
 
 # %% ../nbs/00b_checker.ipynb #874eeb8b
 _AGO = r"(?:yesterday|last (?:week|month|year|\w+day)|(?:\d+|an?|one|two|three) (?:day|week|month)s? ago|the (?:day|week) before)"
 TIMES = [ # (why, pattern)
-    ("What is to come is dated in the past.", r"\b(?:will|plan(?:s|ned)? to|is to|(?:asked|told|advised|due|booked|wants|instructed|scheduled) to) (?:follow[ -]?up|f/u|return|be (?:seen|reviewed)|come back|see)\b[^.;,]{0,50}?\b" + _AGO),
-    ("The follow-up is dated in the past.", r"(?<!last )(?<!previous )(?<!missed )(?<!at )(?<!seen )(?<!in )\b(?:follow[ -]?up|f/u|review|appointment)\b(?: \w+){0,6}? (?:was )?(?:arranged |scheduled |planned |booked )?(?:for )?(?:yesterday|last (?:week|month)|\w+ (?:days?|weeks?|months?) (?:ago|before (?:this|the) (?:visit|admission|appointment|presentation|surgery|operation)))"),
-    ("What has happened is dated in the future.", r"\b(?:began|started|developed|onset|presented|arrived|came|was admitted|was seen|underwent|noticed|(?:symptoms|pain) (?:will )?(?:start|begin))\b(?: \w+){0,5}? (?:tomorrow|next (?:week|month|year|\w+day)|in (?:two|three|four|\d+) (?:days|weeks|months)(?: time|'? time)?(?=[.,;]|$))"),
-    ("The onset is dated after the visit.", r"\b(?:began|started|onset|developed|noticed|appeared)\b(?: \w+){0,5}? after (?:this|the|today['’]?s?) (?:visit|presentation|appointment|consultation|assessment|arrival|admission to this clinic)"),
-    ("The discharge is dated before the admission.", r"\bdischarged?\b(?: \w+){0,6}? before (?:being |he was |she was |they were |the patient was |her |his |the )?(?:admitted|admission|arriv\w+|presenting|presentation|c[ao]me? in|coming in|brought in|being seen|(?:was |were )?(?:first )?seen)")]
+    ("What is to come is dated in the past.",
+     r"\b(?:will|plan(?:s|ned)? to|is to|(?:asked|told|advised|due|booked|wants|instructed|scheduled) to) "
+     r"(?:follow[ -]?up|f/u|return|be (?:seen|reviewed)|come back|see)\b[^.;,]{0,50}?\b" + _AGO),
+    ("The follow-up is dated in the past.",
+     r"(?<!last )(?<!previous )(?<!missed )(?<!at )(?<!seen )(?<!in )\b(?:follow[ -]?up|f/u|review|appointment)\b(?: \w+){0,6}? (?:was )?"
+     r"(?:arranged |scheduled |planned |booked )?(?:for )?(?:yesterday|last (?:week|month)|"
+     r"\w+ (?:days?|weeks?|months?) (?:ago|before (?:this|the) (?:visit|admission|appointment|presentation|surgery|operation)))"),
+    ("What has happened is dated in the future.",
+     r"\b(?:began|started|developed|onset|presented|arrived|came|was admitted|was seen|underwent|noticed|(?:symptoms|pain) (?:will )?(?:start|begin))\b"
+     r"(?: \w+){0,5}? (?:tomorrow|next (?:week|month|year|\w+day)|in (?:two|three|four|\d+) (?:days|weeks|months)(?: time|'? time)?(?=[.,;]|$))"),
+    ("The onset is dated after the visit.",
+     r"\b(?:began|started|onset|developed|noticed|appeared)\b(?: \w+){0,5}? after (?:this|the|today['’]?s?) "
+     r"(?:visit|presentation|appointment|consultation|assessment|arrival|admission to this clinic)"),
+    ("The discharge is dated before the admission.",
+     r"\bdischarged?\b(?: \w+){0,6}? before (?:being |he was |she was |they were |the patient was |her |his |the )?"
+     r"(?:admitted|admission|arriv\w+|presenting|presentation|c[ao]me? in|coming in|brought in|being seen|(?:was |were )?(?:first )?seen)")]
 _TIMES = re.compile("|".join(rf"(?P<t{k}>{p})" for k, (_, p) in enumerate(TIMES)), re.I)
-CLOCK = re.compile(r"\b(?:(?P<onset>began|started|onset)|presented|arrived|triaged|arrival)(?: \w+){0,3}? (?:at )?(?P<h>[01]?\d|2[0-3])[:.](?P<m>[0-5]\d)\b(?! ?(?:yesterday|last|the (?:day|night)|on ))", re.I)
+CLOCK = re.compile(
+    r"\b(?:(?P<onset>began|started|onset)|presented|arrived|triaged|arrival)(?: \w+){0,3}? (?:at )?(?P<h>[01]?\d|2[0-3])[:.](?P<m>[0-5]\d)\b"
+    r"(?! ?(?:yesterday|last|the (?:day|night)|on ))", re.I)
 
 def _by_clock(r: Reading) -> Found:
     "An onset some hours after the arrival on one day."
     at = {bool(m["onset"]): (int(m["h"]) * 60 + int(m["m"]), m) for m in CLOCK.finditer(r.note)}
-    if len(at) == 2 and 0 < at[True][0] - at[False][0] < 600 and not re.search(r"yesterday|last night|day before", r.note): yield *at[True][1].span(), "The onset is timed after the arrival."
+    if len(at) == 2 and 0 < at[True][0] - at[False][0] < 600 and not re.search(r"yesterday|last night|day before", r.note):
+        yield *at[True][1].span(), "The onset is timed after the arrival."
 
 @rule
 def time_order(r: Reading) -> Found:
@@ -1134,7 +1237,8 @@ def _repeated(r: Reading) -> Found:
         for j in at[w][-3:] if i >= free else ():
             for length in (i - j, i - j - 1) if words[i - 1] == "," else (i - j,):
                 whole = length == i - j or length > 2 or length == 2 and (i + 2 >= len(words) or words[i + 2] in ".,;")
-                if 0 < length < 9 and whole and words[j:j + length] == words[i:i + length] and _says_much(words[i:i + length], r, i) and (length == i - j or w not in ("then", "and", "or")):
+                same = 0 < length < 9 and whole and words[j:j + length] == words[i:i + length]
+                if same and _says_much(words[i:i + length], r, i) and (length == i - j or w not in ("then", "and", "or")):
                     yield *r.place(j, i + length), "Said twice in a row."
                     free = i + length
                     break
@@ -1146,8 +1250,10 @@ def _repeated(r: Reading) -> Found:
 
 def _says_much(words: list[str], r: Reading, i: int) -> bool:
     "Whether a repetition is worth a word: “the the”, not “had had”, “5/5, 5/5” or “Dr Smith. Smith”."
-    if len(words) == 1: return words[0].isalpha() and len(words[0]) > 1 and words[0] not in word_set("may_double") and r.raw[i] == words[0] and r.note[r.end[i - 1]:r.start[i]].isspace()
-    return sum(w.isalpha() and len(w) > 1 for w in words) >= 2 and words[0] not in ".,;:)" and not ("," in words and i + len(words) < len(r.raw) and r.raw[i + len(words)] not in ".,;") and not any(w in ".;" for w in words[:-1])
+    first, j = words[0], i + len(words)
+    if len(words) == 1: return first.isalpha() and len(first) > 1 and first not in word_set("may_double") and r.raw[i] == first and r.note[r.end[i - 1]:r.start[i]].isspace()
+    listed = "," in words and j < len(r.raw) and r.raw[j] not in ".,;"
+    return sum(w.isalpha() and len(w) > 1 for w in words) >= 2 and first not in ".,;:)" and not listed and not any(w in ".;" for w in words[:-1])
 
 def _breaks_off(r: Reading) -> Found:
     "Sentences that end on a word which asks for another, and brackets that stay open."
@@ -1172,4 +1278,6 @@ def _open_end(r: Reading) -> str | None:
 def _torn(w: str) -> bool:
     "Whether a last word looks cut: it begins a known word and is none."
     lex = lexicon()
-    return len(w) > 2 and w.isalpha() and w not in lex and not conditions_of(w) and any(k.startswith(w) and len(k) > len(w) + 1 and any(c in ("drug", "symptom", "procedure") for _, c, _ in e) for k, e in lex.items())
+    if len(w) < 3 or not w.isalpha() or w in lex or conditions_of(w): return False
+    longer = (e for k, e in lex.items() if k.startswith(w) and len(k) > len(w) + 1)
+    return any(c in ("drug", "symptom", "procedure") for e in longer for _, c, _ in e)

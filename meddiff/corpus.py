@@ -229,8 +229,10 @@ class Case:
     def __contains__(self, word: str) -> bool:
         "Whether a word occurs in what is known of the case, in any letter case."
         dx = self.diagnosis
-        return word.lower() in "; ".join([dx.name, *dx.aliases, self.complaint, *self.symptoms, *self.negatives, *self.history, *self.risks, *self.beside, *self.exam, *(l.test for l, _ in self.labs),
-                                          *(f"{t} {f}" for t, f in self.imaging), *(d.name for d, *_ in self.drugs), self.procedure or "", *self.plan, *self.advice]).lower()
+        seen = [*(l.test for l, _ in self.labs), *(f"{t} {f}" for t, f in self.imaging), *(d.name for d, *_ in self.drugs)]
+        known = [dx.name, *dx.aliases, self.complaint, *self.symptoms, *self.negatives, *self.history, *self.risks, *self.beside, *self.exam,
+                 *seen, self.procedure or "", *self.plan, *self.advice]
+        return word.lower() in "; ".join(known).lower()
 
 CHILD = 12 # years; below, doses are a child's
 
@@ -380,7 +382,8 @@ def sample_case(
     lo, hi, unit = complaint.duration
     case.complaint, case.duration = fill(complaint.text, case.side, rng), (n := rng.randint(lo, hi), unit)
     if unit == "minute": case.duration = (max(5, 5 * round(n / 5)), unit) # nobody says 58 minutes
-    case.symptoms = [s for s in text(draw(dx.symptoms, case, rng, 3)) if s not in case.complaint and s.split()[0] != case.complaint.split()[-1]] # “stiffness and stiffness after sitting”
+    found = text(draw(dx.symptoms, case, rng, 3))
+    case.symptoms = [s for s in found if s not in case.complaint and s.split()[0] != case.complaint.split()[-1]] # “stiffness and stiffness after sitting”
     case.history, case.risks = text(draw(dx.history, case, rng, 2)), text(draw(dx.risks, case, rng, 1))
     case.allergy = (rng.choice([a for a in ALLERGIES if a not in case]), rng.choice(load_general().reactions)) if rng.random() < 0.14 else None
     case.exam = sorted(text(draw(dx.exam, case, rng, 3)), key=lambda e: e.startswith("no ")) # “no murmur and crackles” would deny both
@@ -450,7 +453,8 @@ def who_forms(case: Case, rng: Random) -> dict[str, str | None]:
     short = rng.choice([f"{n}{letter}"] * 3 + [f"{yo} {letter}", f"{yo} {_nouns(case)[0]}"]) if unit == "year" else f"{yo} {_nouns(case)[0]}"
     return {"bare": bare, "a": article(bare), "short": short + (rng.choice([f" at {case.weeks} weeks", f", {case.weeks} weeks pregnant"]) if case.weeks else ""),
             "parents": f"the parents of {article(bare)}" if case.child else None, "adult": article(bare) if not case.child else None,
-            "brought": f"{article(bare)} {rng.choice(['is', 'was'])} brought in by {PRONOUNS[case.sex]['his']} {rng.choice(['mother', 'father', 'parents'])}" if case.child else None}
+            "brought": f"{article(bare)} {rng.choice(['is', 'was'])} brought in by {PRONOUNS[case.sex]['his']} {rng.choice(['mother', 'father', 'parents'])}"
+                       if case.child else None}
 
 PRONOUNS = {"female": {"he": "she", "his": "her", "him": "her"}, "male": {"he": "he", "his": "his", "him": "him"}}
 SAYS = ["report", "report", "describe", "note", "mention"]
@@ -461,17 +465,29 @@ def subject_forms(case: Case, rng: Random, past: bool) -> dict:
     noun = "patient" if not case.child else "infant" if case.age < 1 else "child"
     parent = rng.choice(["the parents", f"{p['his']} mother", f"{p['his']} father", f"{p['his']} parents"])
     speaker = lambda r: parent if case.child else r.choice([p["he"], p["he"], "the patient"])
-    verb = lambda s, v: v[:-1] + "ied" if past and v.endswith("y") else v + ("d" if v.endswith("e") else "ed") if past else v if s.endswith("parents") else v[:-1] + "ies" if v.endswith("y") else v + "s"
+    def verb(s: str, v: str) -> str:
+        "A verb as it goes with its subject."
+        if past: return v[:-1] + "ied" if v.endswith("y") else v + ("d" if v.endswith("e") else "ed")
+        if s.endswith("parents"): return v
+        return v[:-1] + "ies" if v.endswith("y") else v + "s"
     says = lambda verbs: lambda r: f"{(s := speaker(r))} {verb(s, r.choice(verbs))}"
-    be = "was" if past else "is"
-    return p | {"He": lambda r: r.choice([p["he"], p["he"], p["he"], f"the {noun}"]), "noun": f"the {noun}", "reports": says(SAYS), "denies": says(["deny"]), "speaker": speaker,
-                "advised": lambda r: f"{(s := speaker(r))} {('were' if past else 'are') if s.endswith('parents') else be} {r.choice(['advised', 'told', 'asked', 'instructed'])} to"}
+    be, are = ("was", "were") if past else ("is", "are")
+    return p | {
+        "He": lambda r: r.choice([p["he"], p["he"], p["he"], f"the {noun}"]), "noun": f"the {noun}",
+        "reports": says(SAYS), "denies": says(["deny"]), "speaker": speaker,
+        "advised": lambda r: f"{(s := speaker(r))} {are if s.endswith('parents') else be} {r.choice(['advised', 'told', 'asked', 'instructed'])} to"}
 
 def verb_forms(past: bool) -> dict:
     "Common verbs in the tense of the note."
     pick = lambda *words: lambda r: r.choice(words)
-    if past: return {"is": "was", "are": "were", "has": "had", "shows": pick("showed", "showed", "revealed", "demonstrated"), "presents": pick("presented", "presented", "came in"), "gets": pick("received", "was given", "was started on", "was treated with"), "show": pick("showed", "showed", "revealed", "found")}
-    return {"is": "is", "are": "are", "has": "has", "shows": pick("shows", "shows", "reveals", "demonstrates"), "presents": pick("presents", "presents", "comes in"), "gets": pick("receives", "is given", "is started on", "is treated with"), "show": pick("show", "show", "reveal", "find")}
+    if past: return {
+        "is": "was", "are": "were", "has": "had", "shows": pick("showed", "showed", "revealed", "demonstrated"),
+        "presents": pick("presented", "presented", "came in"), "gets": pick("received", "was given", "was started on", "was treated with"),
+        "show": pick("showed", "showed", "revealed", "found")}
+    return {
+        "is": "is", "are": "are", "has": "has", "shows": pick("shows", "shows", "reveals", "demonstrates"),
+        "presents": pick("presents", "presents", "comes in"), "gets": pick("receives", "is given", "is started on", "is treated with"),
+        "show": pick("show", "show", "reveal", "find")}
 
 # %% ../nbs/00_corpus.ipynb #473a8ebc
 _NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
@@ -483,8 +499,11 @@ def duration_forms(case: Case, rng: Random) -> dict[str, str | None]:
     n, unit = case.duration
     number = _NUMBERS[n - 1] if n <= 12 and rng.random() < .4 else str(n)
     text = f"{number} {unit}{'s' * (n > 1)}"
-    since = "yesterday" if (n, unit) == (1, "day") else rng.choice(_DAYS) if unit == "day" and n < 7 else "last week" if (n, unit) == (1, "week") else "last month" if (n, unit) == (1, "month") else None
-    return {"text": text, "adj": f"{number}-{unit}", "an": article(f"{number}-{unit}"), "past": unit if n == 1 else text, "ago": rng.choice([f"{text} ago", f"{'about ' if n > 1 else ''}{text} ago"]), "short": f"{n}{_SHORT[unit]}" if rng.random() < .5 else f"{n} {unit}{'s' * (n > 1)}", "since": since}
+    since = {(1, "day"): "yesterday", (1, "week"): "last week", (1, "month"): "last month"}.get((n, unit))
+    if not since and unit == "day" and n < 7: since = rng.choice(_DAYS)
+    return {"text": text, "adj": f"{number}-{unit}", "an": article(f"{number}-{unit}"), "past": unit if n == 1 else text,
+            "ago": rng.choice([f"{text} ago", f"{'about ' if n > 1 else ''}{text} ago"]),
+            "short": f"{n}{_SHORT[unit]}" if rng.random() < .5 else f"{n} {unit}{'s' * (n > 1)}", "since": since}
 
 # %% ../nbs/00_corpus.ipynb #d9e866a6
 def vital_adjectives(case: Case, rng: Random) -> list[str]:
@@ -511,13 +530,20 @@ def vitals_forms(case: Case, rng: Random, past: bool) -> dict[str, str | None]:
     "Vital signs as shorthand, in prose, as adjectives, as “normal”, and how the patient looks."
     v, adjectives = case.vitals, vital_adjectives(case, rng)
     bp = f"{v['sbp']}/{v['dbp']}"
-    short = {"bp": f"BP {bp}", "hr": rng.choice([f"HR {v['hr']}", f"P {v['hr']}", f"pulse {v['hr']}"]), "rr": f"RR {v['rr']}", "temp": rng.choice([f"T {v['temp']} °C", f"T {v['temp']}", f"temp {v['temp']}"]), "spo2": rng.choice([f"SpO2 {v['spo2']}%", f"O2 sat {v['spo2']}%", f"{v['spo2']}% on RA"])}
-    prose = {"bp": ("blood pressure", rng.choice([f"{bp} mmHg", bp])), "hr": (rng.choice(["heart rate", "pulse"]), v["hr"]), "rr": ("respiratory rate", v["rr"]), "temp": ("temperature", f"{v['temp']} °C"), "spo2": ("oxygen saturation", f"{v['spo2']}%" + rng.choice(["", " on room air"]))}
+    short = {"bp": f"BP {bp}", "hr": rng.choice([f"HR {v['hr']}", f"P {v['hr']}", f"pulse {v['hr']}"]), "rr": f"RR {v['rr']}",
+             "temp": rng.choice([f"T {v['temp']} °C", f"T {v['temp']}", f"temp {v['temp']}"]),
+             "spo2": rng.choice([f"SpO2 {v['spo2']}%", f"O2 sat {v['spo2']}%", f"{v['spo2']}% on RA"])}
+    prose = {"bp": ("blood pressure", rng.choice([f"{bp} mmHg", bp])), "hr": (rng.choice(["heart rate", "pulse"]), v["hr"]),
+             "rr": ("respiratory rate", v["rr"]), "temp": ("temperature", f"{v['temp']} °C"),
+             "spo2": ("oxygen saturation", f"{v['spo2']}%" + rng.choice(["", " on room air"]))}
     measured = [k for k in short if k != "bp" or case.age >= 3]
     pick = lambda k: rng.sample(measured, min(k, len(measured))) if rng.random() < .4 else sorted(rng.sample(measured, min(k, len(measured))), key=measured.index)
     names = lambda keys, verb: join([f"{prose[k][0]} {verb if not i else ''} {prose[k][1]}".replace("  ", " ") for i, k in enumerate(keys)])
-    return {"short": rng.choice([", ", " "]).join(short[k] for k in pick(rng.randint(2, 5))), "prose": names(pick(rng.randint(1, 3)), ["is", "was"][past]), "of": join([article(f"{prose[k][0]} of {prose[k][1]}") for k in pick(rng.randint(1, 2))]),
-            "adjective": join(rng.sample(adjectives, min(len(adjectives), 2))) if adjectives else None, "normal": rng.choice(["normal", "stable", "within normal limits", "unremarkable"]) if normal_vitals(case) else None, "vss": "VSS" if normal_vitals(case) else None}
+    return {"short": rng.choice([", ", " "]).join(short[k] for k in pick(rng.randint(2, 5))), "prose": names(pick(rng.randint(1, 3)), ["is", "was"][past]),
+            "of": join([article(f"{prose[k][0]} of {prose[k][1]}") for k in pick(rng.randint(1, 2))]),
+            "adjective": join(rng.sample(adjectives, min(len(adjectives), 2))) if adjectives else None,
+            "normal": rng.choice(["normal", "stable", "within normal limits", "unremarkable"]) if normal_vitals(case) else None,
+            "vss": "VSS" if normal_vitals(case) else None}
 
 def look(case: Case, rng: Random) -> str | None:
     "How the patient looks, where the vital signs say so."
@@ -526,8 +552,10 @@ def look(case: Case, rng: Random) -> str | None:
     return rng.choice(["tired", "uncomfortable"]) if case.severity == "moderate" and case.setting != "clinic" else None
 
 # %% ../nbs/00_corpus.ipynb #95e396c2
-ROUTES = {"PO": ["PO", "by mouth", "orally"], "IV": ["IV", "intravenously"], "IM": ["IM", "intramuscularly"], "SC": ["SC", "subcutaneously"], "SL": ["SL", "under the tongue"],
-          "PR": ["PR", "rectally"], "PV": ["PV", "vaginally"], "intranasal": ["intranasally"], "topical": ["topically"], "inhaled": ["inhaled", "by inhaler"], "nebulized": ["nebulized", "by nebulizer"]}
+ROUTES = {
+    "PO": ["PO", "by mouth", "orally"], "IV": ["IV", "intravenously"], "IM": ["IM", "intramuscularly"], "SC": ["SC", "subcutaneously"],
+    "SL": ["SL", "under the tongue"], "PR": ["PR", "rectally"], "PV": ["PV", "vaginally"], "intranasal": ["intranasally"],
+    "topical": ["topically"], "inhaled": ["inhaled", "by inhaler"], "nebulized": ["nebulized", "by nebulizer"]}
 BEFORE = {"PO": "oral", "IV": "intravenous", "IM": "intramuscular", "SC": "subcutaneous", "topical": "topical", "nebulized": "nebulized", "PR": "rectal"} # the same before the name
 LATIN = {r"every (\d+) hours": r"q\1h", "twice daily": "BID", "three times daily": "TID", "four times daily": "QID", "as needed": "PRN", "at bedtime": "QHS"}
 
@@ -539,7 +567,9 @@ def drug_text(drug: Drug, dose: str, days: int | None, rng: Random, short: bool)
         if rng.random() < .5:
             for words, latin in LATIN.items(): frequency = re.sub(words, latin, frequency)
         return f"{drug.name}{dose} {routes[0]} {frequency}" + (rng.choice([f" x {count(days, 'day')}", f" for {count(days, 'day')}", f" x{days}d"]) if days else "")
-    if drug.route in BEFORE and not drug.name.startswith(BEFORE[drug.route]) and drug.name.split()[-1] not in ("cream", "ointment", "gel", "lotion", "solution", "oxygen", "shampoo") and rng.random() < .3: named, route = f"{BEFORE[drug.route]} {drug.name}{dose}", ""
+    told = drug.name.split()[-1] in ("cream", "ointment", "gel", "lotion", "solution", "oxygen", "shampoo") # the name says how it is given
+    if drug.route in BEFORE and not drug.name.startswith(BEFORE[drug.route]) and not told and rng.random() < .3:
+        named, route = f"{BEFORE[drug.route]} {drug.name}{dose}", ""
     else: named, route = f"{drug.name}{dose}", f" {rng.choice(routes)}"
     if days and rng.random() < .3: return f"{article(f'{days}-day course')} of {named}{route} {frequency}"
     return f"{named}{route} {frequency}" + (f" for {count(days, 'day')}" if days else "")
@@ -548,9 +578,13 @@ def drugs_forms(case: Case, rng: Random, past: bool) -> dict[str, str]:
     "The prescriptions of a case, or nothing."
     if not case.drugs: return {}
     text = lambda some, short: [drug_text(*d, rng, short=short) for d in some]
-    given = lambda some: f"{join(text(some, False))} {('were' if past else 'are') if len(some) > 1 else ('was' if past else 'is')} {rng.choice(['started', 'given', 'prescribed', 'begun'])}"
+    def given(some: list[tuple[Drug, str, int | None]]) -> str:
+        "Prescriptions as a clause."
+        be = ("were" if past else "are") if len(some) > 1 else ("was" if past else "is")
+        return f"{join(text(some, False))} {be} {rng.choice(['started', 'given', 'prescribed', 'begun'])}"
     one, rest = case.drugs[:1], case.drugs[1:]
-    return {"and": join(text(case.drugs, False)), "short": ", ".join(text(case.drugs, True)), "plus": " + ".join(text(case.drugs, True)), "given": given(case.drugs), "names": join([d.name for d, *_ in case.drugs]),
+    return {"and": join(text(case.drugs, False)), "short": ", ".join(text(case.drugs, True)), "plus": " + ".join(text(case.drugs, True)),
+            "given": given(case.drugs), "names": join([d.name for d, *_ in case.drugs]),
             "1.and": join(text(one, False)), "1.given": given(one), "2.and": join(text(rest, False)) if rest else None, "2.given": given(rest) if rest else None}
 
 # %% ../nbs/00_corpus.ipynb #7bc06f29
@@ -563,10 +597,14 @@ def lab_forms(case: Case, rng: Random, past: bool) -> dict[str, str | None]:
     adjective = lambda l: rng.choice(ADJECTIVES[l.adjective][:2])
     be, are = ("was", "were") if past else ("is", "are")
     was = lambda l, v: f"{l.test} {are if plural(l.test) else be} " + rng.choice([value(l, v), f"{adjective(l)} at {value(l, v)}", f"{adjective(l)} ({value(l, v)})"])
-    of = lambda l, v: rng.choice([f"{l.test} of {value(l, v)}", f"{a} {l.test} of {value(l, v)}" if plural(l.test) else article(f"{a} {l.test} of {value(l, v)}")]) if (a := rng.choice(ADJECTIVES[l.adjective])) else ""
+    def of(l: Lab, v: float) -> str:
+        "A value as a noun phrase."
+        called = f"{rng.choice(ADJECTIVES[l.adjective])} {l.test} of {value(l, v)}"
+        return rng.choice([f"{l.test} of {value(l, v)}", called if plural(l.test) else article(called)])
     all_was, all_of = [was(*p) for p in case.labs], [of(*p) for p in case.labs]
     short = [rng.choice([f"{l.test} {value(l, v)}", f"{l.test} {value(l, v)}", f"{l.test} {v:.{l.digits}f}{'%' * (l.unit == '%')}"]) for l, v in case.labs]
-    return {"was": join(all_was), "of": join(all_of), "short": ", ".join(short), "1.was": all_was[0], "1.of": all_of[0], "1.short": short[0]} | ({"2.was": join(all_was[1:]), "2.of": join(all_of[1:])} if len(case.labs) > 1 else {})
+    whole = {"was": join(all_was), "of": join(all_of), "short": ", ".join(short), "1.was": all_was[0], "1.of": all_of[0], "1.short": short[0]}
+    return whole | ({"2.was": join(all_was[1:]), "2.of": join(all_of[1:])} if len(case.labs) > 1 else {})
 
 _SEEN = re.compile("X-ray|CT|MRI|ultrasound|ECG|echocardiogram|scan|scopy|smear|angiogra|biopsy|Doppler|photograph|mammogra|slit|film") # where a finding is seen
 
@@ -576,14 +614,20 @@ def imaging_forms(case: Case, rng: Random, past: bool) -> dict[str, str | None]:
     test, finding = case.imaging[0]
     are = ("were" if past else "are") if plural(finding) else ("was" if past else "is")
     seen = _SEEN.search(test)
-    return {"showed": f"{test} {rng.choice(['showed', 'revealed', 'demonstrated'] if past else ['shows', 'reveals', 'demonstrates'])} {finding}", "on": f"{finding} on {test}" if seen else None, "seen": f"{finding} {are} seen on {test}" if seen else None, "short": rng.choice([f"{test}: {finding}", f"{test} {finding}", f"{test} with {finding}", f"{test} - {finding}"])}
+    return {"showed": f"{test} {rng.choice(['showed', 'revealed', 'demonstrated'] if past else ['shows', 'reveals', 'demonstrates'])} {finding}",
+            "on": f"{finding} on {test}" if seen else None, "seen": f"{finding} {are} seen on {test}" if seen else None,
+            "short": rng.choice([f"{test}: {finding}", f"{test} {finding}", f"{test} with {finding}", f"{test} - {finding}"])}
 
 # %% ../nbs/00_corpus.ipynb #29a12ef3
 PROPER = {"Bell", "Graves", "Lyme", "Crohn", "Parkinson", "Kawasaki", "Clostridioides", "Parkinson's", "Addison"} # names that diagnoses begin with
-COUNTED = re.compile(r"(sprain|stone|fracture|seizure|convulsion|concussion|stroke|attack|episode|pregnancy|crisis|exacerbation|infection|tear|pneumothorax|overdose|obstruction|detachment|flare|clot|herniation|injury|colic|calculus|hernia|sprained ankle|broken hip)$") # diagnoses that take an article
+COUNTED = re.compile( # diagnoses that take an article
+    r"(sprain|stone|fracture|seizure|convulsion|concussion|stroke|attack|episode|pregnancy|crisis|exacerbation|infection|tear|pneumothorax|overdose|"
+    r"obstruction|detachment|flare|clot|herniation|injury|colic|calculus|hernia|sprained ankle|broken hip)$")
 _CLASSES = {"sulfa": "sulfa drugs", "NSAID": "NSAIDs", "opioid": "opioids", "macrolide": "macrolides", "cephalosporin": "cephalosporins"}
-COURSE = {"mild": ["felt better within a day", "improved quickly", "tolerated the treatment well", "went home the same day"], "moderate": ["improved over the next 24 hours", "tolerated the treatment well", "improved slowly", "felt better the next morning"],
-          "severe": ["improved over the following days", "needed close observation", "responded slowly", "was watched overnight"]}
+COURSE = {
+    "mild": ["felt better within a day", "improved quickly", "tolerated the treatment well", "went home the same day"],
+    "moderate": ["improved over the next 24 hours", "tolerated the treatment well", "improved slowly", "felt better the next morning"],
+    "severe": ["improved over the following days", "needed close observation", "responded slowly", "was watched overnight"]}
 
 def in_sentence(name: str) -> str:
     "A diagnosis as it stands inside a sentence: small, unless its first word is a name or an abbreviation."
@@ -597,7 +641,10 @@ def list_forms(items: list[str], past: bool) -> dict:
     there = lambda some: f"there {('were' if past else 'are') if plural(some[0]) else ('was' if past else 'is')}"
     def forms(some: list[str]) -> dict:
         "One part."
-        return {"and": join(some), "or": join(some, "or"), "comma": ", ".join(some), "slash": " / ".join(some), "plus": " + ".join(some), "there": f"{there(some)} {join(some)}", "noted": f"{join(some)} {be(some)} noted", "present": f"{join(some)} {be(some)} present", "main": None if re.match("no |normal|clear|soft|a (normal|soft)|an? .*without|intact|equal|unremarkable", some[0]) else join(some)}
+        sound = re.match("no |normal|clear|soft|a (normal|soft)|an? .*without|intact|equal|unremarkable", some[0])
+        return {"and": join(some), "or": join(some, "or"), "comma": ", ".join(some), "slash": " / ".join(some), "plus": " + ".join(some),
+                "there": f"{there(some)} {join(some)}", "noted": f"{join(some)} {be(some)} noted", "present": f"{join(some)} {be(some)} present",
+                "main": None if sound else join(some)}
     parts = forms(items) | {f"1.{k}": v for k, v in forms(items[:1]).items()}
     return parts | ({f"2.{k}": v for k, v in forms(items[1:]).items()} if len(items) > 1 else {})
 
@@ -612,9 +659,12 @@ def background_forms(case: Case, rng: Random) -> dict[str, dict]:
     none = not past and not case.risks
     return {"history": list_forms(past, False), "risks": list_forms(case.risks, False), "social": {"text": case.social},
             "home": {"for": join([f"{d} for {of}" for d, of in home]), "comma": ", ".join(named), "and": join([d for d, _ in home])} if home else {},
-            "allergy": {"text": allergy, "with": f"{allergy} ({reaction})", "caused": f"{allergy} once caused {reaction}" if not allergy.endswith("s") else f"{allergy} have caused {reaction} in the past"} if allergy else {},
+            "allergy": {"text": allergy, "with": f"{allergy} ({reaction})",
+                        "caused": f"{allergy} once caused {reaction}" if not allergy.endswith("s") else f"{allergy} have caused {reaction} in the past"} if allergy else {},
             "noallergy": {"text": rng.choice(["no known drug allergies", "no known allergies"]), "short": rng.choice(["NKDA", "no allergies"])} if not allergy else {},
-            "nohistory": {"none": rng.choice([f"{he} has no past medical history", "past medical history is unremarkable", f"{he} was previously healthy", f"{he} has no chronic conditions"]), "short": rng.choice(["no PMH", "PMH none", "previously healthy", "PMH negative"])} if none and not home else {}}
+            "nohistory": {"none": rng.choice([f"{he} has no past medical history", "past medical history is unremarkable", f"{he} was previously healthy",
+                                              f"{he} has no chronic conditions"]),
+                          "short": rng.choice(["no PMH", "PMH none", "previously healthy", "PMH negative"])} if none and not home else {}}
 
 def facts(
     case: Case,
@@ -625,14 +675,26 @@ def facts(
     dx, (who, n, unit) = case.diagnosis, case.follow_up
     name = in_sentence(rng.choice([dx.name] * 2 + dx.aliases))
     after = rng.choice([count(n, unit), f"{_NUMBERS[n - 1]} {unit}{'s' * (n > 1)}" if n <= 12 else count(n, unit)])
-    acute = case.setting != "clinic" and case.duration[1] in ("minute", "hour", "day") and rng.random() < .35 and not any(w in case for w in ("discharge", "home", "observe", "admit"))
+    acute = case.setting != "clinic" and case.duration[1] in ("minute", "hour", "day") and rng.random() < .35
+    acute = acute and not any(w in case for w in ("discharge", "home", "observe", "admit"))
     return {k: list_forms(getattr(case, k), past) for k in ("symptoms", "negatives", "exam", "plan", "advice")} | background_forms(case, rng) | {
         "SUBJ": subject_forms(case, rng, past), "V": verb_forms(past), "who": who_forms(case, rng), "duration": duration_forms(case, rng), "vitals": vitals_forms(case, rng, past),
         "labs": lab_forms(case, rng, past), "imaging": imaging_forms(case, rng, past), "drugs": drugs_forms(case, rng, past), "look": {"text": look(case, rng)},
-        "complaint": {"text": case.complaint}, "setting": {"text": {"ward": "hospital"}.get(case.setting, case.setting), "short": {"emergency department": "ED", "ward": "ward", "clinic": "clinic"}[case.setting], "came": {"ward": "was admitted", "emergency department": "came to the emergency department", "clinic": "came to the clinic"}[case.setting],
-                    "summary": rng.choice(["summary", "discharge summary", "hospital course"] if case.setting == "ward" else ["summary", "case summary", "visit summary"])},
-        "diagnosis": {"text": name, "a": article(name) if COUNTED.search(name) else name}, "procedure": {"text": case.procedure, "is": f"{case.procedure} {'were' if past and plural(case.procedure) else 'was' if past else 'are' if plural(case.procedure) else 'is'}"} if case.procedure else {},
-        "course": {"text": rng.choice(COURSE[case.severity]) if acute and past else None}, "follow": {"text": f"{who} in {after}", "in": after, "short": f"{re.sub('^the ', '', who).replace('primary care physician', rng.choice(['PCP', 'primary care']))} {rng.choice(['in ', 'in ', ''])}{rng.choice([after, f'{n} {_SHORT[unit]}'])}", "review": f"in {after} with {who}", "again": f"{who} will see {PRONOUNS[case.sex]['him']} again in {after}"}}
+        "complaint": {"text": case.complaint},
+        "setting": {
+            "text": {"ward": "hospital"}.get(case.setting, case.setting), "short": {"emergency department": "ED", "ward": "ward", "clinic": "clinic"}[case.setting],
+            "came": {"ward": "was admitted", "emergency department": "came to the emergency department", "clinic": "came to the clinic"}[case.setting],
+            "summary": rng.choice(["summary", "discharge summary", "hospital course"] if case.setting == "ward" else ["summary", "case summary", "visit summary"])},
+        "diagnosis": {"text": name, "a": article(name) if COUNTED.search(name) else name},
+        "procedure": {
+            "text": case.procedure,
+            "is": f"{case.procedure} {('were' if past else 'are') if plural(case.procedure) else 'was' if past else 'is'}"} if case.procedure else {},
+        "course": {"text": rng.choice(COURSE[case.severity]) if acute and past else None},
+        "follow": {
+            "text": f"{who} in {after}", "in": after,
+            "short": f"{re.sub('^the ', '', who).replace('primary care physician', rng.choice(['PCP', 'primary care']))} "
+                     f"{rng.choice(['in ', 'in ', ''])}{rng.choice([after, f'{n} {_SHORT[unit]}'])}",
+            "review": f"in {after} with {who}", "again": f"{who} will see {PRONOUNS[case.sex]['him']} again in {after}"}}
 
 # %% ../nbs/00_corpus.ipynb #dce6ef61
 _TOKEN = re.compile(r"(?P<slot>\{[A-Za-z_.0-9-]+\})|(?P<rule><[a-z_]+\??>)|(?P<open>\[)|(?P<close>\])|(?P<bar>\|)|(?P<text>[^\[\]{}<>|]+)")
@@ -726,7 +788,8 @@ def tidy(
     "Single spaces, and a capital letter at the start of each sentence."
     text = re.sub(r"\s+([.,;:])", r"\1", re.sub(r"\s+", " ", text)).strip()
     text = re.sub(r",+(?=[.,;:])", "", text)
-    return re.sub(r"(^|[.?] |\b(?:[SOAP]|CC|HPI|PE|A/P|S/O|Subjective|Objective|Assessment|Plan|Exam|Impression|History|Labs): )([a-z])(?![A-Z])", lambda m: m[1] + m[2].upper(), text)
+    begins = r"(^|[.?] |\b(?:[SOAP]|CC|HPI|PE|A/P|S/O|Subjective|Objective|Assessment|Plan|Exam|Impression|History|Labs): )([a-z])(?![A-Z])"
+    return re.sub(begins, lambda m: m[1] + m[2].upper(), text)
 
 def write(
     case: Case,
