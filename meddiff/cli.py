@@ -124,7 +124,8 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
 ) -> None:
     "Train on a CSV of diagnoses and notes. Saves every minute; Ctrl-C ends it with everything saved, and --resume goes on. One process a core is faster than one with several threads: torchrun --nproc-per-node 2 --no-python meddiff train …"
-    check_output(output, (".pt",), overwrite or resume)
+    check_output(output, (".pt",), overwrite=True)
+    if output.exists() and not (overwrite or resume): raise ValueError(f"--output {output}: is there already; give another name, --resume to go on with it, or --overwrite to begin anew")
     from meddiff.pipeline import pick_device
     from meddiff.training import TrainConfig
     device = pick_device(device)
