@@ -90,7 +90,7 @@ def entry(term: dict, papers: dict) -> str:
     if "paper" in term and term["paper"] not in papers: raise ValueError(f"{term['name']}: no paper {term['paper']!r}")
     title = heading in json.loads((ROOT / "nbs" / notebook).read_text(encoding="utf-8"))["cells"][2]["source"][0]
     code = f"../meddiff/{term['code'].split('.')[0]}.py#L{line_of(term['code'], term.get('line'))}"
-    links = [f"[{term['code']}]({code})", f"[{heading}]({notebook}{'' if title else '#' + slug(heading)})"]
+    links = [f"[{term['code'].replace('__', chr(92) + '_' + chr(92) + '_')}]({code})", f"[{heading}]({notebook}{'' if title else '#' + slug(heading)})"]
     if "paper" in term: links.append(f"[{papers[term['paper']][0]}]({papers[term['paper']][1]})")
     return f"#### {term['name'].replace('_', chr(92) + '_')}\n\n{term['says'].replace('x_t', 'x' + chr(92) + '_t')}  \n{' · '.join(links)}" # a heading: what search finds first
 
