@@ -597,21 +597,19 @@ def ln_p(self: MedicalDiffusion,
     out[..., PAD] = -torch.inf
     return out.log_softmax(-1).gather(-1, ids[:, start:, None])[..., 0].cpu()
 
-TORN = -8. # ln p below which a text does not go on from a filling: one token in a thousand of held-out notes
 TWO_MARKS = re.compile(r"[.,:;!?]\s*[.,:;!]")
 
 @patch
 def weigh(self: MedicalDiffusion,
     ids: Tensor,             # (batch, tokens)
     found: Found,
-    gap: slice,              # where a filling stands; what is left of it is the same in all
+    start: int,              # as far as all are the same
     config: SamplingConfig,
 ) -> Tensor:                 # (batch,)
-    "ln p of texts, and nearly nothing for one that says something twice, has two marks in a row, or goes on behind its filling as no note does. Where all texts do, since what stands around a gap stays, nothing changes."
-    ln = self.ln_p(ids, found, gap.start)
-    faulty = (ln[:, gap.stop - gap.start :][:, :1] < TORN).sum(1)
-    if config.no_repeat: faulty = faulty + torch.tensor([(said_twice(t) is not None) + len(TWO_MARKS.findall(t)) for t in map(self.checkpoint.restorer.restore, ids.tolist())])
-    return ln.sum(1) - 100. * faulty
+    "ln p of texts, and nearly nothing for one that says something twice or has two marks in a row, as no note of ours does. Where all texts do, since what stands around a gap stays, nothing changes."
+    ln = self.ln_p(ids, found, start).sum(1)
+    if not config.no_repeat: return ln
+    return ln - 100. * torch.tensor([(said_twice(t) is not None) + len(TWO_MARKS.findall(t)) for t in map(self.checkpoint.restorer.restore, ids.tolist())])
 
 @patch
 @torch.no_grad()
@@ -746,7 +744,7 @@ def choose(self: MedicalDiffusion,
             begins, before_mark = ends_of(pieces, tokens, g, self.marks)
             state = self.complete(found, given, keys, config, [at[g].start] * begins, [at[g].stop - 1] * before_mark, here)
             until = at[g + 1].start if g + 1 < len(at) else len(given)                # as far as the text stands
-            after = self.weigh(state.ids[:, :until], found, at[g], config)
+            after = self.weigh(state.ids[:, :until], found, at[g].start, config)
             tried += state.ids[:, here].tolist()
             known += state.confidence[:, here]
             weights.append(after - state.log_prior[:, here].sum(1))
@@ -773,7 +771,7 @@ def redraw(self: MedicalDiffusion,
     "Draw parts of a filling anew, with all around them in sight, each time going on with one of what there is then, as likely as it makes the text (Gibbs sampling among the proposals)."
     chance, f = luck(f"{key}|redraw"), filling
     dice = lambda n: int(torch.randint(n, (1,), generator=chance))
-    ln = self.weigh(f.ids[None, : f.until], found, f.at, config)
+    ln = self.weigh(f.ids[None, : f.until], found, f.at.start, config)
     for r in range(3 * tries):
         n = f.at.stop - f.at.start
         size = 1 + dice(min(n, PART))
@@ -784,7 +782,7 @@ def redraw(self: MedicalDiffusion,
         state = self.complete(found, open_, [(key, r, k) for k in range(3 * tries)], config, [f.at.start] * ends[0], [stop - 1] * ends[1], torch.arange(part.start, part.stop))
         rows = list({tuple(ids): i for i, ids in enumerate(state.ids[:, part].tolist()) if ids != f.ids[first : first + size].tolist()}.values())
         if not rows: continue
-        lns = torch.cat([ln, self.weigh(state.ids[rows, : f.until + more], found, slice(f.at.start, stop), config)])
+        lns = torch.cat([ln, self.weigh(state.ids[rows, : f.until + more], found, f.at.start, config)])
         chosen = int(torch.multinomial(lns.double().softmax(0), 1, generator=chance))
         if not chosen: continue
         row, ln, at = rows[chosen - 1], lns[chosen, None], f.at.start
