@@ -15,16 +15,16 @@ __all__ = ['WORD', 'MARKABLE', 'CSV_COLUMNS', 'LONGEST', 'MOST_NOTES', 'MOST_SEE
            'load_model', 'message_of', 'told', 'framed', 'heading', 'invitation', 'sources', 'facts', 'loaded',
            'choose_model', 'comma_words', 'size_named', 'expert_fields', 'expert_key', 'expert', 'in_address',
            'ask_expert', 'only_settings', 'with_typed', 'known_names', 'asked_fields', 'ask_diagnosis', 'aliases',
-           'like', 'ask_preset', 'new_seed', 'ask_seed', 'ask', 'note_html', 'headline', 'row', 'cards', 'scrubber',
-           'watch', 'in_view', 'copy_button', 'state_of', 'downloads', 'read', 'steps_board', 'workbench', 'write_page',
-           'take_example', 'take_written', 'ask_note', 'apart', 'mark', 'ask_edit', 'edit', 'change_html',
-           'read_edited', 'edit_page', 'ask_inside', 'look', 'with_aid', 'place_colour', 'lines', 'schedule_chart',
-           'path_chart', 'attention_chart', 'attention_table', 'distance_chart', 'inside_board', 'read_inside',
-           'paths_panel', 'words_panel', 'inside_page', 'words_apart', 'phrases', 'quality', 'ask_side', 'ask_compare',
-           'write_side', 'compare', 'figures_table', 'read_compared', 'compare_page', 'surveyed', 'ask_data',
-           'show_survey', 'ask_columns', 'begin', 'ask_training', 'figures', 'chart', 'sample_note', 'samples_board',
-           'resume', 'stop', 'job_board', 'training_board', 'trainings', 'training_page', 'card_text', 'about_page',
-           'main']
+           'like', 'ask_preset', 'new_seed', 'ask_seed', 'ask', 'note_html', 'headline', 'unknown', 'in_short', 'row',
+           'cards', 'scrubber', 'watch', 'in_view', 'copy_button', 'state_of', 'downloads', 'read', 'steps_board',
+           'workbench', 'write_page', 'take_example', 'take_written', 'ask_note', 'apart', 'mark', 'ask_edit', 'edit',
+           'change_html', 'read_edited', 'edit_page', 'ask_inside', 'look', 'with_aid', 'place_colour', 'lines',
+           'schedule_chart', 'path_chart', 'attention_chart', 'attention_table', 'distance_chart', 'inside_board',
+           'read_inside', 'paths_panel', 'words_panel', 'inside_page', 'words_apart', 'phrases', 'quality', 'ask_side',
+           'ask_compare', 'write_side', 'compare', 'figures_table', 'read_compared', 'compare_page', 'surveyed',
+           'ask_data', 'show_survey', 'ask_columns', 'begin', 'ask_training', 'figures', 'chart', 'sample_note',
+           'samples_board', 'resume', 'stop', 'job_board', 'training_board', 'trainings', 'training_page', 'card_text',
+           'about_page', 'main']
 
 # %% ../nbs/12_app.ipynb #4cff7f8a
 __package__ = "meddiff" # `streamlit run meddiff/app.py` runs this file as a script, which else could not import its neighbours
@@ -581,7 +581,15 @@ def note_html(
 def headline(name: str, seed: int, config: str, nearest: str | None, checkpoint: str) -> None:
     "What is written, how, and by which checkpoint."
     st.markdown(f"**{literal(name)}** · seed {seed} · {literal(config)}" + f" · checkpoint {literal(checkpoint)}" * (checkpoint.split("@")[0] != "meddiff"))
+    unknown(name, nearest)
+
+def unknown(name: str, nearest: str | None) -> None:
+    "That a diagnosis is not one of the training notes', where it is not."
     if nearest: st.info(f"“{literal(name)}” is not a diagnosis of the training notes. It is read as text; the nearest known one is **{literal(nearest)}**.")
+
+def in_short(preset: str, config: SamplingConfig, changes: Mapping) -> str:
+    "The preset, and the settings in words where they are not its own."
+    return f"preset {preset}" + f": {describe(config, changes)}" * bool(changes)
 
 def row(key: str = "row"):
     "Things side by side; the same height while notes form and when they are done."
@@ -608,7 +616,7 @@ def watch(
     changes = {k: v for k, v in request.items() if k not in ("diagnosis", "n", "preset", "seed")}
     config, found = settings(request["preset"], **only_settings(changes)), model.find(request["diagnosis"])
     batches = len(model.batches(model.wanted(request["diagnosis"], request["n"]), config, request["seed"], changes.get("length")))
-    expected, config_words = expected_steps(config, found.lengths, request["n"], changes.get("length"), batches), f"preset {request['preset']}" + f": {describe(config, changes)}" * bool(changes)
+    expected, config_words = expected_steps(config, found.lengths, request["n"], changes.get("length"), batches), in_short(request["preset"], config, changes)
     headline(found.name, request["seed"], config_words, found.nearest, model.name)
     with row():
         bar = st.progress(0.0, f"step 0 of about {expected}")
@@ -1034,7 +1042,7 @@ def write_side(name: str, side: dict, diagnosis: str, n: int, seed: int) -> dict
             bar.progress(min(steps / expected, 1.0), f"Setting {name}: step {steps} of about {max(expected, steps)}")
         took = time.monotonic() - begun
     finally: bar.empty()
-    return dict(notes=notes, config=f"preset {side['preset']}" + f": {describe(config, changes)}" * bool(changes), settings={"preset": side["preset"]} | changes, figures={"Seconds": took, "Network evaluations": steps})
+    return dict(notes=notes, config=in_short(side["preset"], config, changes), settings={"preset": side["preset"]} | changes, figures={"Seconds": took, "Network evaluations": steps})
 
 def compare(request: dict) -> None:
     "Write with both settings and measure. Raises `ValueError` for a request that cannot be."
@@ -1053,7 +1061,7 @@ def read_compared(results: dict) -> None:
     "Figures and notes, side by side."
     first = next(iter(results.values()))["notes"][0]
     st.subheader(literal(first.diagnosis), anchor=False)
-    if first.nearest: st.info(f"“{literal(first.diagnosis)}” is not a diagnosis of the training notes. It is read as text; the nearest known one is **{literal(first.nearest)}**.")
+    unknown(first.diagnosis, first.nearest)
     st.table(figures_table(results), border="horizontal")
     st.caption("ln p: the nearer to 0, the likelier the checkpoint finds the words. Contradictions: fewer are better. Runs of four words that differ: more mean variety. Runs that the shipped notes have: few mean words side by side that no note has so. A handful of notes says little; the evaluation chapter measures a thousand.")
     st.html(legend_html())
